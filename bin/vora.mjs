@@ -1,0 +1,10 @@
+#!/usr/bin/env node
+// `vora serve` is the endpoint, every other command is weights-tools: the two never import each other.
+const [command, ...rest] = process.argv.slice(2);
+if (command === 'serve') {
+  const { serve } = await import('../src/endpoint/main.ts');
+  await serve(rest);
+} else {
+  const { runCli } = await import('../weights-tools/cli.ts');
+  process.exitCode = await runCli(process.argv.slice(2));
+}
