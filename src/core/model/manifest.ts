@@ -1,0 +1,80 @@
+import { z } from 'zod';
+
+/**
+ * `vora.json`: what weights-tools writes into every artifact folder, last, and what worker and endpoint read first.
+ * A folder without one is unfinished.
+ */
+export const MANIFEST_FILE = 'vora.json';
+export const MANIFEST_FORMAT_VERSION = 1;
+
+const count = z.number().int().positive();
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 lowercase hex digits');
+
+const file = z.strictObject({ path: z.string().min(1), bytes: z.number().int().nonnegative(), sha256 });
+
+/** How pixels are made model-ready (VoRA's two modes). `native` is the reference's PILSmartResize. */
+const resize = z.discriminatedUnion('mode', [
+  z.strictObject({ mode: z.literal('square') }),
+  z.strictObject({ mode: z.literal('native'), minPixels: count, maxPixels: count }),
+]);
+
+const llm = z.strictObject({
+  architecture: z.literal('qwen2'),
+  hiddenSize: count,
+  layers: count,
+  attentionHeads: count,
+  kvHeads: count,
+  headDim: count,
+  intermediateSize: count,
+  vocabSize: count,
+  maxPositions: count,
+  ropeTheta: z.number().positive(),
+  rmsNormEps: z.number().positive(),
+  tieWordEmbeddings: z.boolean(),
+  eosTokenIds: z.array(z.number().int().nonnegative()).min(1),
+});
+
+const vision = z.strictObject({
+  patchSize: count,
+  imageSize: count,
+  /** Width D of the vision embedding before its projection. */
+  visionHidden: count,
+  /** Rows of the position table: (imageSize / patchSize)². */
+  positions: count,
+  eps: z.number().positive(),
+  mean: z.tuple([z.number(), z.number(), z.number()]),
+  std: z.tuple([z.number().positive(), z.number().positive(), z.number().positive()]),
+  resize,
+  /** What stands for an image in the rendered chat template. */
+  imageToken: z.string().min(1),
+  attentionMask: z.enum(['bidirectional', 'causal']),
+  /** Hash of merged/vision/embedding.safetensors: embeddings and LLM belong together only when this is equal. */
+  sha256,
+});
+
+export const manifestSchema = z.strictObject({
+  format: z.literal('vora'),
+  formatVersion: z.literal(MANIFEST_FORMAT_VERSION),
+  kind: z.enum(['merged', 'onnx', 'edge']),
+  /** Name that the API shows, e.g. `vora-random`. */
+  name: z.string().min(1),
+  /** Weight format: `f32`, `bf16`, `f16` for merged; `f32`, `int8`, `int4` for onnx; `f32` for edge. */
+  weights: z.string().min(1),
+  llm,
+  vision,
+  provenance: z.strictObject({
+    tool: z.string(),
+    toolVersion: z.string(),
+    /** Arithmetic of the merge, before the one rounding to `weights`. */
+    mergePrecision: z.literal('f32'),
+    inputs: z.array(file),
+  }),
+  /** Every other file of the folder, paths relative to it, sorted. */
+  artifacts: z.array(file),
+});
+
+export type Manifest = z.infer<typeof manifestSchema>;
+export type LlmFacts = Manifest['llm'];
+export type VisionFacts = Manifest['vision'];
+export type ResizeMode = VisionFacts['resize'];
+export type FileDigest = z.infer<typeof file>;

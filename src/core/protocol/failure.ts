@@ -1,0 +1,131 @@
+/**
+ * Every way a request can fail, as one union, and its one mapping to the wire.
+ *
+ * `param` names the field or part at fault in the client's own terms, e.g. `messages[0].content[1].image_url.url`.
+ * Messages that reach a client say what was found and what was expected; they never carry keys, prompts or image bytes.
+ */
+export type Failure =
+  | { kind: 'invalid-request'; param: string | null; message: string; code?: string }
+  | { kind: 'unauthorized'; message: string }
+  | { kind: 'model-not-found'; model: string }
+  | { kind: 'not-found'; method: string; path: string }
+  | { kind: 'method-not-allowed'; method: string; path: string }
+  | { kind: 'body-too-large'; limitBytes: number }
+  | { kind: 'unsupported-image'; param: string; message: string }
+  | { kind: 'invalid-image'; param: string; message: string }
+  | { kind: 'image-too-large'; param: string; message: string }
+  | { kind: 'image-unreachable'; param: string; message: string }
+  | { kind: 'context-too-long'; promptTokens: number; limitTokens: number }
+  | { kind: 'vision-mismatch'; expected: string; found: string }
+  | { kind: 'upstream-unreachable'; message: string }
+  | { kind: 'upstream-rejected'; status: number; message: string; retryAfterSeconds?: number }
+  | { kind: 'upstream-broke'; message: string }
+  | { kind: 'overloaded'; retryAfterSeconds: number }
+  | { kind: 'misconfigured'; message: string }
+  | { kind: 'internal'; message: string };
+
+/** OpenAI's error object; all four keys are required by its published schema. */
+export interface OpenAIError {
+  error: { message: string; type: string; param: string | null; code: string | null };
+}
+
+export interface WireError {
+  status: number;
+  body: OpenAIError;
+  retryAfterSeconds?: number;
+}
+
+/** Thrown anywhere below a route; the route's one error handler turns it into a response. */
+export class RequestError extends Error {
+  readonly failure: Failure;
+  constructor(failure: Failure, options?: { cause?: unknown }) {
+    super('message' in failure ? failure.message : failure.kind, options);
+    this.name = 'RequestError';
+    this.failure = failure;
+  }
+}
+
+/** The one mapping from a failure to status and body. A bad request is 400, never 422: some clients retry a 422. */
+export function toWireError(failure: Failure): WireError {
+  switch (failure.kind) {
+    case 'invalid-request':
+      return wire(400, 'invalid_request_error', failure.code ?? null, failure.message, failure.param);
+    case 'unauthorized':
+      return wire(401, 'invalid_request_error', 'invalid_api_key', failure.message);
+    case 'model-not-found':
+      return wire(
+        404,
+        'invalid_request_error',
+        'model_not_found',
+        `The model '${failure.model}' does not exist`,
+        'model',
+      );
+    case 'not-found':
+      return wire(404, 'invalid_request_error', 'not_found', `No route for ${failure.method} ${failure.path}`);
+    case 'method-not-allowed':
+      return wire(
+        405,
+        'invalid_request_error',
+        'method_not_allowed',
+        `${failure.path} does not take ${failure.method}`,
+      );
+    case 'body-too-large':
+      return wire(
+        413,
+        'invalid_request_error',
+        'body_too_large',
+        `The request body is larger than ${failure.limitBytes} bytes`,
+      );
+    case 'unsupported-image':
+      return wire(415, 'invalid_request_error', 'unsupported_image', failure.message, failure.param);
+    case 'invalid-image':
+      return wire(400, 'invalid_request_error', 'invalid_image', failure.message, failure.param);
+    case 'image-too-large':
+      return wire(413, 'invalid_request_error', 'image_too_large', failure.message, failure.param);
+    case 'image-unreachable':
+      return wire(400, 'invalid_request_error', 'invalid_image_url', failure.message, failure.param);
+    case 'context-too-long':
+      return wire(
+        400,
+        'invalid_request_error',
+        'context_length_exceeded',
+        `The prompt has ${failure.promptTokens} tokens; this model takes ${failure.limitTokens}, the answer included`,
+        'messages',
+      );
+    case 'vision-mismatch':
+      return wire(
+        409,
+        'invalid_request_error',
+        'vision_mismatch',
+        `Embeddings were made with vision weights ${failure.found}; this model was merged with ${failure.expected}`,
+      );
+    case 'upstream-unreachable':
+      return wire(502, 'server_error', 'upstream_unreachable', failure.message);
+    case 'upstream-rejected':
+      return {
+        ...wire(502, 'server_error', 'upstream_rejected', failure.message),
+        ...(failure.retryAfterSeconds === undefined ? {} : { retryAfterSeconds: failure.retryAfterSeconds }),
+      };
+    case 'upstream-broke':
+      return wire(502, 'server_error', 'upstream_broke', failure.message);
+    case 'overloaded':
+      return {
+        ...wire(503, 'server_error', 'overloaded', 'All slots are busy'),
+        retryAfterSeconds: failure.retryAfterSeconds,
+      };
+    case 'misconfigured':
+      return wire(500, 'server_error', 'misconfigured', failure.message);
+    case 'internal':
+      return wire(500, 'server_error', 'internal_error', failure.message);
+  }
+}
+
+function wire(
+  status: number,
+  type: string,
+  code: string | null,
+  message: string,
+  param: string | null = null,
+): WireError {
+  return { status, body: { error: { message, type, param, code } } };
+}
