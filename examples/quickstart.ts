@@ -1,0 +1,166 @@
+/**
+ * `npm start`: checkpoint → merge → export → endpoint → worker (real workerd) → streamed answers about real pictures.
+ * `--once` exits after the answers; without it both servers stay up for your own requests.
+ */
+import { existsSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
+import { extname, join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import OpenAI from 'openai';
+import { freePort, runToEnd, startServer, type RunningServer } from './processes.ts';
+
+const ROOT = resolve(import.meta.dirname, '..');
+const WORKER_PORT = 8787;
+const WORKER_START_TIMEOUT_MS = 120_000;
+const ENDPOINT_START_TIMEOUT_MS = 60_000;
+const MAX_TOKENS = 32;
+const MIME = new Map([
+  ['.png', 'image/png'],
+  ['.jpg', 'image/jpeg'],
+  ['.webp', 'image/webp'],
+]);
+
+const { values: options } = parseArgs({ options: { once: { type: 'boolean', default: false } } });
+const model = 'vora-random';
+const folder = join(ROOT, 'artifacts', model);
+
+await buildMissingArtifacts();
+const endpoint = await startEndpoint();
+const worker = await startWorker(endpoint.url);
+try {
+  await askAboutPictures(worker.url);
+  if (!options.once) {
+    printCurlLines(worker.url);
+    await untilInterrupted();
+  }
+} finally {
+  await worker.stop();
+  await endpoint.stop();
+}
+
+async function buildMissingArtifacts(): Promise<void> {
+  const vora = join(ROOT, 'bin/vora.mjs');
+  const steps = [
+    { out: 'merged', args: ['merge', join(ROOT, 'models', model), '--dtype', 'f32'] },
+    { out: 'onnx', args: ['export', 'onnx', join(folder, 'merged')] },
+    { out: 'edge', args: ['export', 'edge', join(folder, 'merged')] },
+  ];
+  for (const { out, args } of steps) {
+    if (!existsSync(join(folder, out, 'vora.json'))) {
+      await runToEnd(process.execPath, [vora, ...args, '--out', join(folder, out)]);
+    }
+  }
+}
+
+async function startEndpoint(): Promise<RunningServer> {
+  const port = await freePort();
+  const vora = join(ROOT, 'bin/vora.mjs');
+  return startServer({
+    name: 'endpoint',
+    command: process.execPath,
+    args: [vora, 'serve', '--model', join(folder, 'onnx'), '--port', String(port)],
+    url: `http://127.0.0.1:${port}`,
+    healthPath: '/health',
+    timeoutMs: ENDPOINT_START_TIMEOUT_MS,
+  });
+}
+
+async function startWorker(upstream: string): Promise<RunningServer> {
+  const port = await freePort(WORKER_PORT);
+  const wrangler = join(ROOT, 'node_modules/wrangler/bin/wrangler.js');
+  const vars = ['AUTH:none', 'BUNDLE_SOURCE:assets', 'UPSTREAM_WIRE:image_embeds', `UPSTREAM_URL:${upstream}`];
+  return startServer({
+    name: 'worker',
+    command: process.execPath,
+    args: [
+      wrangler,
+      'dev',
+      ...['--ip', '127.0.0.1', '--port', String(port), '--log-level', 'error', '--show-interactive-dev-session=false'],
+      ...['--assets', join(folder, 'edge')],
+      ...vars.flatMap((value) => ['--var', value]),
+    ],
+    env: { WRANGLER_SEND_METRICS: 'false', CI: '1' },
+    url: `http://127.0.0.1:${port}`,
+    healthPath: '/healthz',
+    timeoutMs: WORKER_START_TIMEOUT_MS,
+  });
+}
+
+async function askAboutPictures(url: string): Promise<void> {
+  console.log(`\n${model} is a deterministic random checkpoint: the line below is exact, its words are random.`);
+  const client = new OpenAI({ baseURL: `${url}/v1`, apiKey: 'none' });
+  const pictures = (await readdir(join(ROOT, 'examples/images'))).filter((name) => MIME.has(extname(name))).sort();
+  for (const name of pictures) {
+    await ask(client, name);
+  }
+}
+
+async function ask(client: OpenAI, picture: string): Promise<void> {
+  const bytes = await readFile(join(ROOT, 'examples/images', picture));
+  const dataUrl = `data:${MIME.get(extname(picture))};base64,${bytes.toString('base64')}`;
+  const started = performance.now();
+  const { data: stream, response } = await client.chat.completions
+    .create({
+      model,
+      stream: true,
+      stream_options: { include_usage: true },
+      max_tokens: MAX_TOKENS,
+      temperature: 0,
+      messages: [
+        {
+          role: 'user',
+          content: [
+            { type: 'image_url', image_url: { url: dataUrl } },
+            { type: 'text', text: 'What is in this picture?' },
+          ],
+        },
+      ],
+    })
+    .withResponse();
+  process.stdout.write(`\n${picture}: `);
+  let firstToken: number | undefined;
+  let tokens = 0;
+  for await (const chunk of stream) {
+    const text = chunk.choices[0]?.delta.content ?? '';
+    if (text !== '') {
+      firstToken ??= performance.now();
+      process.stdout.write(text);
+    }
+    tokens = chunk.usage?.completion_tokens ?? tokens;
+  }
+  const ended = performance.now();
+  const perSecond = tokens / ((ended - (firstToken ?? started)) / 1000);
+  const edge = response.headers.get('server-timing') ?? '';
+  console.log(
+    `\n  ${describeTiming(edge)}first token ${Math.round((firstToken ?? ended) - started)} ms, ${Math.round(perSecond)} tokens/s`,
+  );
+}
+
+/** `decode;dur=12.3, resize;dur=4` → `decode 12 ms, resize 4 ms, `. */
+function describeTiming(header: string): string {
+  return header
+    .split(',')
+    .map((entry) => /^\s*([\w-]+).*dur=([\d.]+)/.exec(entry))
+    .map((match) => (match === null ? '' : `${match[1]} ${Math.round(Number(match[2]))} ms, `))
+    .join('');
+}
+
+function printCurlLines(url: string): void {
+  const image =
+    '{"type":"image_url","image_url":{"url":"data:image/png;base64,\'$(base64 < examples/images/sign.png | tr -d \'\\n\')\'"}}';
+  const body = (content: string, more = ''): string =>
+    `'{"model":"${model}"${more},"messages":[{"role":"user","content":${content}}]}'`;
+  console.log(`\nThe API is up at ${url}/v1 (Ctrl-C stops it):`);
+  console.log(`  curl ${url}/v1/models`);
+  console.log(`  curl ${url}/v1/chat/completions -H 'content-type: application/json' -d ${body('"Hello"')}`);
+  console.log(
+    `  curl -N ${url}/v1/chat/completions -H 'content-type: application/json' -d ${body(`[${image},{"type":"text","text":"What does it say?"}]`, ',"stream":true')}`,
+  );
+}
+
+async function untilInterrupted(): Promise<void> {
+  await new Promise<void>((done) => {
+    process.once('SIGINT', done);
+    process.once('SIGTERM', done);
+  });
+}
