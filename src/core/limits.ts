@@ -6,6 +6,8 @@
 export const SAFETENSORS_HEADER_MAX_BYTES = 100_000_000;
 /** Rank cap of a tensor shape; real checkpoints stop at 5 (conv3d). */
 export const TENSOR_RANK_MAX = 8;
+/** Nesting of such JSON; serde_json's recursion limit, and real files stop at 6. */
+export const JSON_DEPTH_MAX = 128;
 /** JSON beside a model (config, index, manifest); Qwen2.5's tokenizer.json, the largest, is 7 MB. */
 export const MODEL_JSON_MAX_BYTES = 64 * 1024 * 1024;
 
@@ -23,3 +25,24 @@ export const IMAGE_MAX_EDGE_PX = 16_384;
 export const IMAGE_MAX_ASPECT_RATIO = 200;
 /** Images in one request; each is hundreds of prompt tokens. */
 export const IMAGES_PER_REQUEST_MAX = 8;
+
+/** Messages in one chat; the longest real conversations hold a few hundred. */
+export const MESSAGES_MAX = 1024;
+/** Content parts in one message; text pieces around at most IMAGES_PER_REQUEST_MAX images. */
+export const PARTS_PER_MESSAGE_MAX = 64;
+/** Stop strings and their length; OpenAI's own limit is four. */
+export const STOP_STRINGS_MAX = 4;
+export const STOP_STRING_MAX_CHARS = 256;
+/** Requested answer length in tokens; the model's context is the real bound and is checked later. */
+export const ANSWER_TOKENS_MAX = 1_048_576;
+/** Model names are paths or short tags. */
+export const MODEL_NAME_MAX_CHARS = 256;
+/** One SSE event from upstream; a token's chunk is under 1 KB, an error object a few KB. */
+export const SSE_EVENT_MAX_CHARS = 1024 * 1024;
+
+/** Records in a torch.save archive of one tensor; torch 2.13 writes seven. */
+export const TORCH_ARCHIVE_RECORDS_MAX = 16;
+/** Pickle of one tensor: torch 2.13 writes under 200 bytes. */
+export const TORCH_PICKLE_MAX_BYTES = 1024;
+/** One dimension of a wire tensor; its data must be present in full as well, so this only bounds the arithmetic. */
+export const TORCH_DIMENSION_MAX = 16_777_216;
