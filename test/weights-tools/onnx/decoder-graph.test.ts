@@ -1,0 +1,142 @@
+import { Tensor, type InferenceSession } from 'onnxruntime-node';
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { LlmFacts } from '../../../src/core/model/manifest.ts';
+import { COS_CACHE, decoderGraph, SIN_CACHE } from '../../../weights-tools/onnx/decoder-graph.ts';
+import { ropeTables } from '../../../weights-tools/onnx/rope-tables.ts';
+import { openGraph } from './graph-session.ts';
+import { mulberry32, naiveQwen2, randomQwen2 } from './naive-qwen2.ts';
+
+const LLM: LlmFacts = {
+  architecture: 'qwen2',
+  hiddenSize: 32,
+  layers: 3,
+  attentionHeads: 4,
+  kvHeads: 2,
+  headDim: 16,
+  intermediateSize: 48,
+  vocabSize: 40,
+  maxPositions: 64,
+  ropeTheta: 10_000,
+  rmsNormEps: 1e-6,
+  tieWordEmbeddings: false,
+  eosTokenIds: [0],
+};
+const LENGTH = 12;
+/** Two images of three and two tokens, apart from each other. */
+const IMAGE_OF = [-1, -1, 0, 0, 0, -1, 1, 1, -1, -1, -1, -1];
+const MASKED = -3.4028234663852886e38;
+
+const causal = (query: number, key: number): boolean => key <= query;
+const vora = (query: number, key: number): boolean =>
+  key <= query || (IMAGE_OF[query] !== -1 && IMAGE_OF[query] === IMAGE_OF[key]);
+
+const random = mulberry32(7);
+const embeds = Array.from({ length: LENGTH }, () => Array.from({ length: LLM.hiddenSize }, () => random() - 0.5));
+const weights = randomQwen2(LLM);
+let session: InferenceSession;
+
+type Cache = Record<string, Tensor>;
+
+function emptyCache(): Cache {
+  const none = (): Tensor => new Tensor('float32', new Float32Array(), [1, LLM.kvHeads, 0, LLM.headDim]);
+  return Object.fromEntries(
+    Array.from({ length: LLM.layers }, (_, layer) =>
+      ['key', 'value'].map((part) => [`${layer}.${part}`, none()]),
+    ).flat(),
+  ) as Cache;
+}
+
+/** Runs positions start..end on top of `cache`; returns the logits of the last `keep` and the new cache. */
+async function run(
+  start: number,
+  end: number,
+  cache: Cache,
+  allowed: (query: number, key: number) => boolean,
+  keep: number,
+): Promise<{ logits: number[][]; cache: Cache }> {
+  const length = end - start;
+  const bias = new Float32Array(length * end);
+  for (let query = start; query < end; query++) {
+    for (let key = 0; key < end; key++) {
+      bias[(query - start) * end + key] = allowed(query, key) ? 0 : MASKED;
+    }
+  }
+  const results = await session.run({
+    inputs_embeds: new Tensor('float32', Float32Array.from(embeds.slice(start, end).flat()), [
+      1,
+      length,
+      LLM.hiddenSize,
+    ]),
+    attention_bias: new Tensor('float32', bias, [1, 1, length, end]),
+    seqlens_k: new Tensor('int32', Int32Array.of(end - 1), [1]),
+    total_sequence_length: new Tensor('int32', Int32Array.of(end), []),
+    num_logits_to_keep: new Tensor('int64', BigInt64Array.of(BigInt(keep)), []),
+    ...Object.fromEntries(Object.entries(cache).map(([key, tensor]) => [`past_key_values.${key}`, tensor])),
+  });
+  const logits = results['logits'];
+  if (logits === undefined || !(logits.data instanceof Float32Array)) {
+    throw new Error('no logits');
+  }
+  const rows = logits.dims[1] ?? 0;
+  const data = logits.data;
+  return {
+    logits: Array.from({ length: rows }, (_, row) => [
+      ...data.subarray(row * LLM.vocabSize, (row + 1) * LLM.vocabSize),
+    ]),
+    cache: Object.fromEntries(Object.keys(cache).map((key) => [key, results[`present.${key}`]])) as Cache,
+  };
+}
+
+function largestDifference(a: number[][], b: number[][]): number {
+  return Math.max(...a.flatMap((row, i) => row.map((value, j) => Math.abs(value - (b[i]?.[j] ?? Number.NaN)))));
+}
+
+beforeAll(async () => {
+  const { cos, sin } = ropeTables(LLM.headDim, LLM.ropeTheta, LLM.maxPositions);
+  session = await openGraph(
+    decoderGraph(LLM, { blocks: 'f32', lmHead: 'f32' }),
+    new Map([...weights, [COS_CACHE, cos], [SIN_CACHE, sin]]),
+  );
+});
+
+describe('decoder graph', () => {
+  it('equals a plain Qwen2 with the image mask: one prefill from an empty cache', async () => {
+    const expected = naiveQwen2(LLM, weights, embeds, vora);
+    const { logits } = await run(0, LENGTH, emptyCache(), vora, 0);
+    expect(logits).toHaveLength(LENGTH);
+    expect(largestDifference(logits, expected)).toBeLessThan(2e-5);
+  });
+
+  it('equals a plain Qwen2 with the causal mask, and that differs from the image mask', async () => {
+    const expected = naiveQwen2(LLM, weights, embeds, causal);
+    const { logits } = await run(0, LENGTH, emptyCache(), causal, 0);
+    expect(largestDifference(logits, expected)).toBeLessThan(2e-5);
+    expect(largestDifference(logits, naiveQwen2(LLM, weights, embeds, vora))).toBeGreaterThan(1e-2);
+  });
+
+  it.each([
+    { name: 'a prefill continued by a longer one', steps: [5, 12] },
+    { name: 'a prefill continued twice', steps: [2, 8, 12] },
+    { name: 'a prefill and decode steps', steps: [8, 9, 10, 11, 12] },
+    { name: 'decode from the first token', steps: [1, 2, 5, 6, 8, 9, 10, 11, 12] },
+  ])('gives the same logits in parts: $name', async ({ steps }) => {
+    const expected = naiveQwen2(LLM, weights, embeds, vora);
+    let cache = emptyCache();
+    let start = 0;
+    const logits: number[][] = [];
+    for (const end of steps) {
+      const part = await run(start, end, cache, vora, 0);
+      logits.push(...part.logits);
+      cache = part.cache;
+      start = end;
+    }
+    expect(largestDifference(logits, expected)).toBeLessThan(2e-5);
+  });
+
+  it('keeps the logits of the last positions only', async () => {
+    const all = await run(0, LENGTH, emptyCache(), vora, 0);
+    const { logits } = await run(0, LENGTH, emptyCache(), vora, 2);
+    expect(logits).toHaveLength(2);
+    expect(largestDifference(logits, all.logits.slice(-2))).toBeLessThan(1e-6);
+  });
+});
