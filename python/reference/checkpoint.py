@@ -20,7 +20,7 @@ from .lora import merge
 from .model_card import MODEL_CARD
 from .paths import CHECKPOINTS, RANDOM_MODEL
 from .random_weights import Normal, Tensors, aux_tensors, llm_tensors, lora_tensors, vision_tensors
-from .tokenizer import END_OF_TEXT, END_OF_TURN, readable_ids, train_tokenizer, write_tokenizer
+from .tokenizer import END_OF_TEXT, END_OF_TURN, word_ids, train_tokenizer, write_tokenizer
 
 SHARD_BYTES = 1_000_000
 
@@ -69,7 +69,7 @@ class CheckpointWriter:
         self.eos = tokenizer.token_to_id(END_OF_TURN)
         self.pad = tokenizer.token_to_id(END_OF_TEXT)
         normal = Normal(config.seed)
-        self.llm = llm_tensors(config, normal, readable_ids(tokenizer))
+        self.llm = llm_tensors(config, normal, word_ids(tokenizer))
         self.lora = lora_tensors(config, normal)
         self.vision = vision_tensors(config, normal)
         self.aux = aux_tensors(config, normal)

@@ -10,8 +10,8 @@ from .config import LORA_TARGETS, VoraConfig
 Tensors = dict[str, torch.Tensor]
 
 # Standard deviations relative to 1/sqrt(fan in). Sharp attention and strong branches make the words depend on the image.
-GAIN = {"q_proj": 1.6, "k_proj": 1.6, "v_proj": 1.2, "o_proj": 1.6, "gate_proj": 1.2, "up_proj": 1.2, "down_proj": 1.6}
-LORA_GAIN = 0.6
+GAIN = {"q_proj": 1.2, "k_proj": 1.2, "v_proj": 1.2, "o_proj": 1.6, "gate_proj": 1.2, "up_proj": 1.2, "down_proj": 1.6}
+LORA_GAIN = 0.5
 LOGIT_SCALE = 6.0
 
 
@@ -46,7 +46,7 @@ def llm_tensors(config: VoraConfig, normal: Normal, speakable: Sequence[int]) ->
     """Qwen2's tensors, names as in a plain Hugging Face checkpoint (no `llm.`).
 
     Rows of lm_head outside `speakable` are zero: their logits are 0, far below the largest, so generation neither ends nor
-    shows half characters.
+    leaves the words.
     """
     tensors = {"model.embed_tokens.weight": normal.draw("embed_tokens", (config.vocab, config.hidden), 1.0)}
     for layer in range(config.layers):

@@ -177,11 +177,7 @@ def write_tokenizer(tokenizer: Tokenizer, config: VoraConfig, folder: Path) -> N
     write_json(folder / "tokenizer_config.json", tokenizer_config(tokenizer, config))
 
 
-def readable_ids(tokenizer: Tokenizer) -> list[int]:
-    """Ids that decode to whole characters and are no added tokens: what a random model may say without gibberish."""
-    added = set(tokenizer.get_added_tokens_decoder())
-    return [
-        id_
-        for id_ in range(tokenizer.get_vocab_size())
-        if id_ not in added and (text := tokenizer.decode([id_])) and text.strip().isprintable() and "\ufffd" not in text
-    ]
+def word_ids(tokenizer: Tokenizer) -> list[int]:
+    """Ids of a space and three letters or more: what the random model may say, so that its nonsense can be read."""
+    texts = {id_: tokenizer.decode([id_]) for id_ in range(tokenizer.get_vocab_size())}
+    return [id_ for id_, text in texts.items() if text[:1] == " " and text[1:].isalpha() and len(text) > 3]
