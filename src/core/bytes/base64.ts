@@ -1,0 +1,110 @@
+import { MalformedFile } from './malformed-file.ts';
+
+const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
+const PAD = 0x3d;
+const INVALID = 0xff;
+
+const ENCODE = new TextEncoder().encode(ALPHABET);
+const DECODE = new Uint8Array(256).fill(INVALID);
+for (const [value, code] of ENCODE.entries()) {
+  DECODE[code] = value;
+}
+
+/** Length of the base64 text of so many bytes. */
+export function base64Length(byteLength: number): number {
+  return Math.ceil(byteLength / 3) * 4;
+}
+
+/**
+ * Base64 (RFC 4648 §4, padded) as ASCII bytes, ready to be written into a request body.
+ * Pieces whose lengths are multiples of three can be encoded one by one and concatenated.
+ */
+export function encodeBase64(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const text = new Uint8Array(base64Length(bytes.length));
+  const whole = bytes.length - (bytes.length % 3);
+  let out = 0;
+  for (let i = 0; i < whole; i += 3) {
+    const group = (byte(bytes, i) << 16) | (byte(bytes, i + 1) << 8) | byte(bytes, i + 2);
+    text[out++] = byte(ENCODE, group >>> 18);
+    text[out++] = byte(ENCODE, (group >>> 12) & 63);
+    text[out++] = byte(ENCODE, (group >>> 6) & 63);
+    text[out++] = byte(ENCODE, group & 63);
+  }
+  if (whole < bytes.length) {
+    const group = (byte(bytes, whole) << 16) | (byte(bytes, whole + 1) << 8);
+    text[out++] = byte(ENCODE, group >>> 18);
+    text[out++] = byte(ENCODE, (group >>> 12) & 63);
+    text[out++] = whole + 1 < bytes.length ? byte(ENCODE, (group >>> 6) & 63) : PAD;
+    text[out++] = PAD;
+  }
+  return text;
+}
+
+/**
+ * Strict inverse of `encodeBase64`: standard alphabet, padded, no white space, no stray bits (Python's `validate=True`).
+ *
+ * @param start index of the first base64 character in `text`, so that a data URL need not be sliced.
+ * @throws MalformedFile named `name` with the position of the first bad character.
+ */
+export function decodeBase64(text: string, name: string, start = 0): Uint8Array<ArrayBuffer> {
+  const length = text.length - start;
+  if (length % 4 !== 0) {
+    const found = `${length} characters`;
+    throw new MalformedFile(name, 'base64 length', found, 'a multiple of 4, padded with "="');
+  }
+  const padding = length === 0 ? 0 : text.endsWith('==') ? 2 : text.endsWith('=') ? 1 : 0;
+  const bytes = new Uint8Array((length / 4) * 3 - padding);
+  const whole = text.length - (padding === 0 ? 0 : 4);
+  let out = 0;
+  for (let i = start; i < whole; i += 4) {
+    const a = sextet(text, i);
+    const b = sextet(text, i + 1);
+    const c = sextet(text, i + 2);
+    const d = sextet(text, i + 3);
+    if ((a | b | c | d) === INVALID) {
+      throw badCharacter(text, name, i, start);
+    }
+    bytes[out++] = (a << 2) | (b >>> 4);
+    bytes[out++] = (b << 4) | (c >>> 2);
+    bytes[out++] = (c << 6) | d;
+  }
+  if (padding > 0) {
+    const a = sextet(text, whole);
+    const b = sextet(text, whole + 1);
+    const c = padding === 2 ? 0 : sextet(text, whole + 2);
+    if ((a | b | c) === INVALID) {
+      throw badCharacter(text, name, whole, start);
+    }
+    if ((padding === 2 ? b & 15 : c & 3) !== 0) {
+      const place = `base64 character ${whole - start}`;
+      throw new MalformedFile(name, place, 'bits behind the end', 'zero bits');
+    }
+    bytes[out++] = (a << 2) | (b >>> 4);
+    if (padding === 1) {
+      bytes[out] = (b << 4) | (c >>> 2);
+    }
+  }
+  return bytes;
+}
+
+/** Value of one character, or INVALID; the bits above 63 make the caller's one check see it. */
+function sextet(text: string, index: number): number {
+  return DECODE[text.charCodeAt(index)] ?? INVALID;
+}
+
+function badCharacter(text: string, name: string, groupStart: number, start: number): MalformedFile {
+  let index = groupStart;
+  while (sextet(text, index) !== INVALID) {
+    index++;
+  }
+  return new MalformedFile(
+    name,
+    `base64 character ${index - start}`,
+    `code 0x${text.charCodeAt(index).toString(16)}`,
+    'A-Z a-z 0-9 + /',
+  );
+}
+
+function byte(bytes: Uint8Array, index: number): number {
+  return bytes[index] ?? 0;
+}

@@ -1,0 +1,167 @@
+import type { z } from 'zod';
+import { RequestError } from './failure.ts';
+
+/**
+ * What becomes of request fields that are not part of our schema. Three kinds, each told apart by name, because a field
+ * that is dropped without a word gives an answer to another question than the one asked.
+ */
+
+/** Accounting, caching and tracing hints that many clients send; accepted anywhere, without effect on the answer. */
+const WITHOUT_EFFECT = new Set([
+  'user',
+  'metadata',
+  'store',
+  'service_tier',
+  'safety_identifier',
+  'prompt_cache_key',
+  'prompt_cache_retention',
+  'prompt_cache_breakpoint',
+  'cache_control',
+  'include_obfuscation',
+  'parallel_tool_calls',
+]);
+
+/** Set by our servers only: each steers a cache, a template or the file system of an engine (vLLM's extra parameters). */
+const SERVER_ONLY = new Set([
+  'image_embeds',
+  'prompt_embeds',
+  'audio_embeds',
+  'uuid',
+  'cache_salt',
+  'mm_processor_kwargs',
+  'media_io_kwargs',
+  'chat_template',
+  'chat_template_kwargs',
+  'priority',
+  'documents',
+]);
+
+/** Real features of the API that this server lacks, each with the values that ask for nothing. */
+const UNSUPPORTED = new Map<string, (value: unknown) => boolean>([
+  ['n', equals(1)],
+  ['best_of', equals(1)],
+  ['tools', isEmptyList],
+  ['tool_calls', isEmptyList],
+  ['tool_choice', equals('none', 'auto')],
+  ['functions', isEmptyList],
+  ['function_call', equals('none', 'auto')],
+  ['logprobs', equals(false)],
+  ['top_logprobs', equals(0)],
+  ['logit_bias', isEmptyObject],
+  ['response_format', isTextFormat],
+  ['modalities', isTextOnly],
+  ['frequency_penalty', equals(0)],
+  ['presence_penalty', equals(0)],
+  ['repetition_penalty', equals(1)],
+  ['min_p', equals(0)],
+  ['top_k', equals(0, -1)],
+  ['min_tokens', equals(0)],
+  ['ignore_eos', equals(false)],
+  ['echo', equals(false)],
+  ['annotations', isEmptyList],
+  ['refusal', () => false],
+  ['audio', () => false],
+  ['prediction', () => false],
+  ['reasoning_effort', equals('none')],
+  ['verbosity', equals('medium')],
+  ['web_search_options', () => false],
+  ['name', () => false],
+]);
+
+/** A copy of an object without the fields that ask for nothing; anything else as it is. */
+export function dropNeutralFields(value: unknown): unknown {
+  if (!isObject(value)) {
+    return value;
+  }
+  return Object.fromEntries(Object.entries(value).filter(([name, field]) => !isNeutral(name, field)));
+}
+
+function isNeutral(name: string, value: unknown): boolean {
+  return value === null || WITHOUT_EFFECT.has(name) || (UNSUPPORTED.get(name)?.(value) ?? false);
+}
+
+/** The first fault of a parse as a failure whose `param` is its path and whose message says which kind of field it is. */
+export function invalidRequest(body: unknown, error: z.ZodError): RequestError {
+  const issue = error.issues[0];
+  if (issue === undefined) {
+    return new RequestError({ kind: 'invalid-request', param: null, message: 'The request is not valid' });
+  }
+  if (issue.code === 'unrecognized_keys') {
+    const field = issue.keys[0] ?? '';
+    const fault = describeField(field);
+    return refused([...issue.path, field], fault.message, fault.code);
+  }
+  if (issue.path.at(-1) === 'type' && issue.code === 'invalid_union') {
+    const type = valueAt(body, issue.path);
+    const fault = typeof type === 'string' ? describeField(type) : UNKNOWN;
+    return refused(
+      issue.path,
+      `Content part: ${fault === UNKNOWN ? 'unknown or misplaced type' : fault.message}`,
+      fault.code,
+    );
+  }
+  return refused(issue.path, issue.message);
+}
+
+const UNKNOWN = { message: 'Unknown field', code: 'unknown_parameter' };
+
+function describeField(name: string): { message: string; code: string } {
+  if (SERVER_ONLY.has(name)) {
+    return { message: `'${name}' can be set by the server only`, code: 'server_only_parameter' };
+  }
+  if (UNSUPPORTED.has(name)) {
+    return { message: `'${name}' is not supported by this server`, code: 'unsupported_parameter' };
+  }
+  return UNKNOWN;
+}
+
+function refused(path: PropertyKey[], message: string, code?: string): RequestError {
+  const param = path.length === 0 ? null : pathText(path);
+  return new RequestError({
+    kind: 'invalid-request',
+    param,
+    message: param === null ? message : `${param}: ${message}`,
+    ...(code === undefined ? {} : { code }),
+  });
+}
+
+function pathText(path: PropertyKey[]): string {
+  return path.reduce<string>(
+    (text, key) =>
+      typeof key === 'number' ? `${text}[${key}]` : `${text}${text === '' ? '' : '.'}${clip(String(key))}`,
+    '',
+  );
+}
+
+/** Field names come from the client; one of a megabyte is not echoed. */
+function clip(name: string): string {
+  return name.length > 64 ? `${name.slice(0, 64)}…` : name;
+}
+
+function valueAt(body: unknown, path: PropertyKey[]): unknown {
+  return path.reduce<unknown>((value, key) => (isObject(value) ? Reflect.get(value, key) : undefined), body);
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
+}
+
+function equals(...neutral: (string | number | boolean)[]): (value: unknown) => boolean {
+  return (value) => neutral.some((entry) => entry === value);
+}
+
+function isEmptyList(value: unknown): boolean {
+  return Array.isArray(value) && value.length === 0;
+}
+
+function isEmptyObject(value: unknown): boolean {
+  return isObject(value) && Object.keys(value).length === 0;
+}
+
+function isTextFormat(value: unknown): boolean {
+  return isObject(value) && Object.keys(value).length === 1 && Reflect.get(value, 'type') === 'text';
+}
+
+function isTextOnly(value: unknown): boolean {
+  return Array.isArray(value) && value.length === 1 && value[0] === 'text';
+}
