@@ -46,3 +46,6 @@ export const TORCH_ARCHIVE_RECORDS_MAX = 16;
 export const TORCH_PICKLE_MAX_BYTES = 1024;
 /** One dimension of a wire tensor; its data must be present in full as well, so this only bounds the arithmetic. */
 export const TORCH_DIMENSION_MAX = 16_777_216;
+
+/** Text of all messages of one request; tokenizing it takes under a second, and no context holds more. */
+export const PROMPT_TEXT_MAX_CHARS = 1_048_576;

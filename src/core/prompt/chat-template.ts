@@ -1,0 +1,76 @@
+import { Template } from '@huggingface/jinja';
+import { z } from 'zod';
+import { MalformedFile } from '../bytes/malformed-file.ts';
+import { parseStrictJson } from '../bytes/strict-json.ts';
+import { RequestError } from '../protocol/failure.ts';
+
+/** A message as Hugging Face's chat templates read it. */
+export interface TemplateMessage {
+  role: string;
+  content: string | readonly TemplatePart[];
+}
+
+export type TemplatePart = { type: 'text'; text: string } | { type: 'image' };
+
+export interface ChatTemplate {
+  /**
+   * The whole prompt, up to the point where the assistant's answer begins; each image part becomes the image token.
+   *
+   * @throws RequestError when the template itself refuses the messages (`raise_exception`).
+   */
+  render(messages: readonly TemplateMessage[]): string;
+}
+
+const FILE = 'tokenizer_config.json';
+
+/** A named token is written as its text or as a serialised AddedToken. */
+const token = z.union([z.string(), z.looseObject({ content: z.string() }).transform((added) => added.content)]);
+const configSchema = z.looseObject({
+  chat_template: z.string().min(1),
+  bos_token: token.nullish(),
+  eos_token: token.nullish(),
+  pad_token: token.nullish(),
+});
+
+/**
+ * The chat template of a model, from its tokenizer_config.json.
+ *
+ * @throws MalformedFile when the file has no template or the template is not valid Jinja.
+ */
+export function createChatTemplate(tokenizerConfigJson: string): ChatTemplate {
+  const config = configSchema.safeParse(parseStrictJson(FILE, tokenizerConfigJson));
+  if (!config.success) {
+    const issue = config.error.issues[0];
+    throw new MalformedFile(
+      FILE,
+      issue?.path.join('.') ?? 'top level',
+      issue?.message ?? 'another shape',
+      'a Jinja chat template and named tokens',
+    );
+  }
+  const { chat_template: source, bos_token, eos_token, pad_token } = config.data;
+  const template = compile(source);
+
+  function render(messages: readonly TemplateMessage[]): string {
+    try {
+      return template.render({ messages, add_generation_prompt: true, bos_token, eos_token, pad_token });
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new RequestError(
+        { kind: 'invalid-request', param: 'messages', message: `The chat template refuses these messages: ${reason}` },
+        { cause },
+      );
+    }
+  }
+
+  return { render };
+}
+
+function compile(source: string): Template {
+  try {
+    return new Template(source);
+  } catch (cause) {
+    const found = cause instanceof Error ? cause.message : 'a syntax error';
+    throw new MalformedFile(FILE, 'chat_template', found, 'a valid Jinja template', { cause });
+  }
+}
