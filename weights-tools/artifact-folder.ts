@@ -1,0 +1,154 @@
+import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join, relative, resolve, sep } from 'node:path';
+import { type FileDigest, type Manifest, MANIFEST_FILE, manifestSchema } from '../src/core/model/manifest.ts';
+import { BadInput } from './bad-input.ts';
+import { digestFile } from './digest.ts';
+
+/** A file whose size is known before its first byte; blocks may arrive in any order. */
+export interface OutputFile {
+  write(bytes: Uint8Array, position: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+/**
+ * An artifact folder in the making. Everything goes to `<target>.partial`; only `finish` gives it the target's name, by
+ * one rename, when every byte is on the disk and vora.json lists them all. A run killed before that leaves the partial
+ * folder, which the next run throws away.
+ */
+export interface ArtifactFolder {
+  /** The partial folder. */
+  readonly path: string;
+  /** Creates a file of exactly `byteLength` bytes, and the folders above it. */
+  create(path: string, byteLength: number): Promise<OutputFile>;
+  /** Writes a small file whole. */
+  write(path: string, content: string | Uint8Array): Promise<void>;
+  finish(
+    manifest: Omit<Manifest, 'artifacts'>,
+    options?: { onBytes?: (bytes: number) => void; signal?: AbortSignal },
+  ): Promise<Manifest>;
+}
+
+/** Holds the writer's process id, so that two runs cannot share one partial folder. */
+const LOCK_FILE = '.lock';
+
+/**
+ * @param force replace a finished artifact folder; anything else that stands at `target` is never removed
+ * @throws BadInput when the target is taken or another run is writing it
+ */
+export async function beginArtifactFolder(target: string, { force = false } = {}): Promise<ArtifactFolder> {
+  const final = resolve(target);
+  const partial = `${final}.partial`;
+  await refuseTaken(final, force);
+  await refuseRunning(partial);
+  await rm(partial, { recursive: true, force: true });
+  await mkdir(dirname(partial), { recursive: true });
+  await mkdir(partial);
+  await writeFile(join(partial, LOCK_FILE), String(process.pid));
+
+  return {
+    path: partial,
+    async create(path, byteLength) {
+      const full = join(partial, path);
+      await mkdir(dirname(full), { recursive: true });
+      const file = await open(full, 'wx');
+      await file.truncate(byteLength);
+      return {
+        async write(bytes, position) {
+          if (position + bytes.byteLength > byteLength) {
+            throw new RangeError(`${path}: byte ${position + bytes.byteLength} of ${byteLength}`);
+          }
+          await writeFully(file, bytes, position);
+        },
+        close: () => file.close(),
+      };
+    },
+    async write(path, content) {
+      const full = join(partial, path);
+      await mkdir(dirname(full), { recursive: true });
+      await writeFile(full, content, { flag: 'wx' });
+    },
+    async finish(manifest, options = {}) {
+      await rm(join(partial, LOCK_FILE));
+      const artifacts: FileDigest[] = [];
+      for (const path of await filesBelow(partial)) {
+        const digest = await digestFile(join(partial, path), { ...options, sync: true });
+        artifacts.push({ path, ...digest });
+      }
+      const complete = manifestSchema.parse({ ...manifest, artifacts });
+      await writeFile(join(partial, MANIFEST_FILE), `${JSON.stringify(complete, null, 2)}\n`, { flush: true });
+      const folders = new Set(artifacts.map(({ path }) => dirname(join(partial, path))));
+      await Promise.all([...folders, partial].map(syncFolder));
+      await moveIntoPlace(partial, final, force);
+      return complete;
+    },
+  };
+}
+
+async function refuseTaken(target: string, force: boolean): Promise<void> {
+  const found = await stat(target).catch(() => undefined);
+  if (found === undefined || (found.isDirectory() && (await readdir(target)).length === 0)) {
+    return;
+  }
+  const finished = (await stat(join(target, MANIFEST_FILE)).catch(() => undefined)) !== undefined;
+  if (!finished) {
+    throw new BadInput(`${target}: found something without ${MANIFEST_FILE}, expected a new path for the output`);
+  }
+  if (!force) {
+    throw new BadInput(`${target}: found a finished artifact folder, expected a new path, or --force to replace it`);
+  }
+}
+
+async function refuseRunning(partial: string): Promise<void> {
+  const text = await readFile(join(partial, LOCK_FILE), 'utf8').catch(() => '');
+  const writer = Number.parseInt(text, 10);
+  if (Number.isInteger(writer) && writer !== process.pid && isAlive(writer)) {
+    throw new BadInput(`${partial}: process ${writer} is writing it; wait for it, or end it and delete the folder`);
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+  }
+}
+
+async function writeFully(file: Awaited<ReturnType<typeof open>>, bytes: Uint8Array, position: number): Promise<void> {
+  let written = 0;
+  while (written < bytes.byteLength) {
+    const { bytesWritten } = await file.write(bytes, written, bytes.byteLength - written, position + written);
+    written += bytesWritten;
+  }
+}
+
+/** Paths relative to `folder`, with forward slashes, sorted. */
+async function filesBelow(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(folder, join(entry.parentPath, entry.name)).split(sep).join('/'))
+    .sort();
+}
+
+/** A rename is on the disk when the folder that holds the name is. */
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+async function moveIntoPlace(partial: string, final: string, force: boolean): Promise<void> {
+  const replaced = `${final}.replaced`;
+  await rm(replaced, { recursive: true, force: true });
+  if (force && (await stat(final).catch(() => undefined)) !== undefined) {
+    await rename(final, replaced);
+  }
+  await rename(partial, final);
+  await syncFolder(dirname(final));
+  await rm(replaced, { recursive: true, force: true });
+}
