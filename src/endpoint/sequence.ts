@@ -1,0 +1,55 @@
+import type { PromptSegment } from '../core/prompt/assemble.ts';
+import { type ImageRun, imageRuns, segmentLength } from '../core/prompt/image-runs.ts';
+import type { Random } from './random.ts';
+import type { SamplingParams } from './sampler.ts';
+
+export interface Prompt {
+  readonly segments: readonly PromptSegment[];
+  /** Embeddings of each image, float32 [N, hidden], by the segments' `index`. */
+  readonly images: readonly Float32Array[];
+  /** Positions that see each other in both directions; none for a model with a causal mask. */
+  readonly runs: readonly ImageRun[];
+  /** Positions, image tokens included. */
+  readonly length: number;
+}
+
+export interface GenerationParams {
+  readonly maxTokens: number;
+  readonly sampling: SamplingParams;
+  readonly random: Random;
+  readonly stop: readonly string[];
+}
+
+/** One answer in the making. */
+export interface Sequence {
+  readonly prompt: Prompt;
+  readonly params: GenerationParams;
+  /** Token ids generated so far. */
+  readonly tokens: number[];
+  /** Positions from the start whose keys and values are in the cache. */
+  computed: number;
+  status: 'waiting' | 'running' | 'finished';
+}
+
+export function createSequence(prompt: Prompt, params: GenerationParams): Sequence {
+  return { prompt, params, tokens: [], computed: 0, status: 'waiting' };
+}
+
+/** Positions known so far: the prompt and every generated token. */
+export function sequenceLength(sequence: Sequence): number {
+  return sequence.prompt.length + sequence.tokens.length;
+}
+
+export function createPrompt(
+  segments: readonly PromptSegment[],
+  images: readonly Float32Array[],
+  { hiddenSize, attentionMask }: { hiddenSize: number; attentionMask: 'bidirectional' | 'causal' },
+): Prompt {
+  const lengths = images.map((image) => image.length / hiddenSize);
+  return {
+    segments,
+    images,
+    runs: attentionMask === 'bidirectional' ? imageRuns(segments, lengths) : [],
+    length: segments.reduce((total, segment) => total + segmentLength(segment, lengths), 0),
+  };
+}
