@@ -1,4 +1,14 @@
 import type { LlmFacts } from '../../src/core/model/manifest.ts';
+import {
+  FINAL_NORM,
+  INPUT_NORM,
+  layerTensor,
+  LINEARS,
+  llmShapes,
+  LM_HEAD,
+  POST_ATTENTION_NORM,
+  type Linear as BlockLinear,
+} from '../../src/core/model/tensor-names.ts';
 import { createGraph, MICROSOFT, type GraphBuilder, type OnnxGraph, type Value } from './graph-builder.ts';
 import { linear, type Linear, type LinearEncoding } from './linear-node.ts';
 
@@ -25,12 +35,10 @@ interface Scope {
   readonly graph: GraphBuilder;
   readonly llm: LlmFacts;
   readonly encodings: DecoderEncodings;
+  readonly shapes: ReadonlyMap<string, readonly number[]>;
   readonly linears: Linear[];
-  readonly lastPosition: Value;
-  readonly totalLength: Value;
+  readonly attentionInputs: readonly Value[];
   readonly attentionBias: Value;
-  readonly cosCache: Value;
-  readonly sinCache: Value;
 }
 
 /**
@@ -52,23 +60,20 @@ export function decoderGraph(llm: LlmFacts, encodings: DecoderEncodings): Decode
     const lastPosition = graph.input('seqlens_k', 'i32', ['batch']);
     const totalLength = graph.input('total_sequence_length', 'i32', []);
     const logitsToKeep = graph.input('num_logits_to_keep', 'i64', []);
-    const rope = [llm.maxPositions, llm.headDim / 2];
-    const cosCache = graph.external({ name: COS_CACHE, type: 'f32', shape: rope });
-    const sinCache = graph.external({ name: SIN_CACHE, type: 'f32', shape: rope });
-    const scope = { graph, llm, encodings, linears, lastPosition, totalLength, attentionBias, cosCache, sinCache };
+    const table = [llm.maxPositions, llm.headDim / 2];
+    const cosCache = graph.external({ name: COS_CACHE, type: 'f32', shape: table });
+    const sinCache = graph.external({ name: SIN_CACHE, type: 'f32', shape: table });
+    const attentionInputs = [lastPosition, totalLength, cosCache, sinCache];
+    const scope = { graph, llm, encodings, shapes: llmShapes(llm), linears, attentionInputs, attentionBias };
 
-    let normed = norm(scope, residual, 'model.layers.0.input_layernorm');
-    for (let layer = 0; layer < llm.layers; layer++) {
-      const block = `model.layers.${layer}`;
+    let normed = norm(scope, residual, layerTensor(0, INPUT_NORM));
+    for (let layer = 0; layer < llm.layers; layer += 1) {
       const attended = attention(scope, normed, layer);
-      [normed, residual] = addAndNorm(scope, residual, attended, `${block}.post_attention_layernorm`);
-      const output = feedForward(scope, normed, `${block}.mlp`);
-      const next = layer + 1 < llm.layers ? `model.layers.${layer + 1}.input_layernorm` : 'model.norm';
-      [normed, residual] = addAndNorm(scope, residual, output, next);
+      [normed, residual] = addAndNorm(scope, residual, attended, layerTensor(layer, POST_ATTENTION_NORM));
+      const next = layer + 1 < llm.layers ? layerTensor(layer + 1, INPUT_NORM) : FINAL_NORM;
+      [normed, residual] = addAndNorm(scope, residual, feedForward(scope, normed, layer), next);
     }
-
-    const kept = lastRows(graph, normed, logitsToKeep);
-    const logits = linear(graph, kept, lmHead(scope), { output: 'logits' });
+    const logits = lmHead(scope, lastRows(graph, normed, logitsToKeep));
     graph.output(logits, 'f32', ['batch', 'kept', llm.vocabSize]);
   });
   return { ...onnx, linears };
@@ -76,21 +81,16 @@ export function decoderGraph(llm: LlmFacts, encodings: DecoderEncodings): Decode
 
 function attention(scope: Scope, x: Value, layer: number): Value {
   const { graph, llm } = scope;
-  const name = `model.layers.${layer}.self_attn`;
-  const width = llm.attentionHeads * llm.headDim;
-  const kvWidth = llm.kvHeads * llm.headDim;
-  const query = project(scope, x, `${name}.q_proj`, llm.hiddenSize, width, { biased: true });
-  const key = project(scope, x, `${name}.k_proj`, llm.hiddenSize, kvWidth, { biased: true });
-  const value = project(scope, x, `${name}.v_proj`, llm.hiddenSize, kvWidth, { biased: true });
-  const cache = (part: string): Value =>
-    graph.input(`past_key_values.${layer}.${part}`, 'f32', ['batch', llm.kvHeads, 'past', llm.headDim]);
-  const pastKey = cache('key');
-  const pastValue = cache('value');
-  const { lastPosition, totalLength, cosCache, sinCache, attentionBias } = scope;
+  const query = project(scope, x, layer, 'q');
+  const key = project(scope, x, layer, 'k');
+  const value = project(scope, x, layer, 'v');
+  const past = ['key', 'value'].map((part) =>
+    graph.input(`past_key_values.${layer}.${part}`, 'f32', ['batch', llm.kvHeads, 'past', llm.headDim]),
+  );
   const [attended, presentKey, presentValue] = graph.nodes(
     'GroupQueryAttention',
-    [query, key, value, pastKey, pastValue, lastPosition, totalLength, cosCache, sinCache, null, attentionBias],
-    [name, `present.${layer}.key`, `present.${layer}.value`],
+    [query, key, value, ...past, ...scope.attentionInputs, null, scope.attentionBias],
+    [`attended.${layer}`, `present.${layer}.key`, `present.${layer}.value`],
     {
       domain: MICROSOFT,
       attributes: {
@@ -106,60 +106,62 @@ function attention(scope: Scope, x: Value, layer: number): Value {
   for (const present of [presentKey, presentValue]) {
     graph.output(present, 'f32', ['batch', llm.kvHeads, 'total', llm.headDim]);
   }
-  return project(scope, attended, `${name}.o_proj`, width, llm.hiddenSize);
+  return project(scope, attended, layer, 'o');
 }
 
-function feedForward(scope: Scope, x: Value, name: string): Value {
-  const { graph, llm } = scope;
-  const gate = project(scope, x, `${name}.gate_proj`, llm.hiddenSize, llm.intermediateSize);
-  const up = project(scope, x, `${name}.up_proj`, llm.hiddenSize, llm.intermediateSize);
+function feedForward(scope: Scope, x: Value, layer: number): Value {
+  const { graph } = scope;
+  const gate = project(scope, x, layer, 'gate');
   const silu = graph.node('Mul', [gate, graph.node('Sigmoid', [gate])]);
-  return project(scope, graph.node('Mul', [silu, up]), `${name}.down_proj`, llm.intermediateSize, llm.hiddenSize);
+  return project(scope, graph.node('Mul', [silu, project(scope, x, layer, 'up')]), layer, 'down');
 }
 
-function project(
-  { graph, encodings, linears }: Scope,
-  x: Value,
-  name: string,
-  inFeatures: number,
-  outFeatures: number,
-  { biased = false } = {},
-): Value {
-  const layer = { name: `${name}.weight`, inFeatures, outFeatures, encoding: encodings.blocks };
-  linears.push(layer);
-  const bias = biased ? graph.external({ name: `${name}.bias`, type: 'f32', shape: [outFeatures] }) : null;
-  return linear(graph, x, layer, { bias });
+/** One of the seven linears of a block, with its bias where Qwen2 has one. */
+function project(scope: Scope, x: Value, layer: number, which: BlockLinear): Value {
+  const { graph, encodings, shapes, linears } = scope;
+  const name = layerTensor(layer, LINEARS[which]);
+  const biasName = layerTensor(layer, LINEARS[which], 'bias');
+  const [outFeatures = 0, inFeatures = 0] = shapes.get(name) ?? [];
+  const declared = { name, inFeatures, outFeatures, encoding: encodings.blocks };
+  linears.push(declared);
+  return linear(graph, x, declared, shapes.has(biasName) ? { bias: vector(scope, biasName) } : {});
 }
 
-function lmHead({ llm, encodings, linears }: Scope): Linear {
+function lmHead({ graph, llm, encodings, linears }: Scope, x: Value): Value {
   const { hiddenSize: inFeatures, vocabSize: outFeatures } = llm;
-  const layer = { name: 'lm_head.weight', inFeatures, outFeatures, encoding: encodings.lmHead };
-  linears.push(layer);
-  return layer;
+  const declared = { name: LM_HEAD, inFeatures, outFeatures, encoding: encodings.lmHead };
+  linears.push(declared);
+  return linear(graph, x, declared, { output: 'logits' });
 }
 
-/** RMSNorm. */
-function norm({ graph, llm }: Scope, x: Value, name: string): Value {
-  const weight = graph.external({ name: `${name}.weight`, type: 'f32', shape: [llm.hiddenSize] });
-  const attributes = { axis: { int: -1 }, epsilon: { float: llm.rmsNormEps } };
-  return graph.node('SimplifiedLayerNormalization', [x, weight], { attributes });
+function norm(scope: Scope, x: Value, weight: string): Value {
+  const attributes = { axis: { int: -1 }, epsilon: { float: scope.llm.rmsNormEps } };
+  return scope.graph.node('SimplifiedLayerNormalization', [x, vector(scope, weight)], { attributes });
 }
 
 /** The sum residual + x, and its RMSNorm, in one pass over memory. */
-function addAndNorm({ graph, llm }: Scope, residual: Value, x: Value, name: string): [normed: Value, sum: Value] {
-  const weight = graph.external({ name: `${name}.weight`, type: 'f32', shape: [llm.hiddenSize] });
-  const [normed, , , sum] = graph.nodes(
+function addAndNorm(scope: Scope, residual: Value, x: Value, weight: string): [normed: Value, sum: Value] {
+  const [normed, , , sum] = scope.graph.nodes(
     'SkipSimplifiedLayerNormalization',
-    [residual, x, weight],
-    [name, '', '', `${name}/residual`],
-    { domain: MICROSOFT, attributes: { epsilon: { float: llm.rmsNormEps } } },
+    [residual, x, vector(scope, weight)],
+    [`${weight}/normed`, '', '', `${weight}/sum`],
+    { domain: MICROSOFT, attributes: { epsilon: { float: scope.llm.rmsNormEps } } },
   );
   return [normed, sum];
 }
 
+/** A norm's weight or a linear's bias. */
+function vector({ graph, shapes }: Scope, name: string): Value {
+  return graph.external({ name, type: 'f32', shape: shapes.get(name) ?? [] });
+}
+
 /** The last `count` rows of x [B, S, hidden]; all of them for 0. */
 function lastRows(graph: GraphBuilder, x: Value, count: Value): Value {
-  const axis = graph.indices('sequence_axis', [1]);
   const start = graph.node('Unsqueeze', [graph.node('Neg', [count]), graph.indices('first_axis', [0])]);
-  return graph.node('Slice', [x, start, graph.indices('to_the_end', [TO_THE_END]), axis]);
+  return graph.node('Slice', [
+    x,
+    start,
+    graph.indices('to_the_end', [TO_THE_END]),
+    graph.indices('sequence_axis', [1]),
+  ]);
 }

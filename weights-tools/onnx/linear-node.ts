@@ -6,7 +6,13 @@ export const GROUP_SIZES = [16, 32, 64, 128] as const;
 export type GroupSize = (typeof GROUP_SIZES)[number];
 
 /** How the weight of a linear layer is stored. */
-export type LinearEncoding = 'f32' | { readonly bits: 4 | 8; readonly groupSize: GroupSize };
+export type LinearEncoding = 'f32' | BlockEncoding;
+
+/** Codes of a few bits with one scale for each group of neighbours in a row. */
+export interface BlockEncoding {
+  readonly bits: 4 | 8;
+  readonly groupSize: GroupSize;
+}
 
 /** One linear layer of the checkpoint: y = x·Wᵀ + b with W [outFeatures, inFeatures]. */
 export interface Linear {
@@ -18,15 +24,16 @@ export interface Linear {
 }
 
 /**
- * MatMulNBits' accuracy_level. 1 keeps activations f32, so the product is that of the dequantized weight; 4 rounds
- * activations to int8, block by block, for speed.
+ * MatMulNBits' accuracy_level 4: activations are rounded to int8, block by block. That costs a relative error of about
+ * 0.4 % of a product. Level 1 keeps them f32 but dequantizes the weight on every call: a 3584 × 3584 product for one token
+ * takes 97 ms instead of 1.1 at 8 bits and 3.7 instead of 0.5 at 4, measured on one core of an AVX2 server.
  */
-const ACCURACY_LEVEL_F32 = 1;
+const ACCURACY_LEVEL_INT8 = 4;
 
 /** Names and shapes of the two tensors that a block-wise quantized weight becomes (ContribOperators.md, MatMulNBits). */
 export function quantizedTensors(
   { name, inFeatures, outFeatures }: Linear,
-  { bits, groupSize }: Exclude<LinearEncoding, 'f32'>,
+  { bits, groupSize }: BlockEncoding,
 ): { codes: ExternalTensor; scales: ExternalTensor } {
   const groups = Math.ceil(inFeatures / groupSize);
   return {
@@ -64,7 +71,7 @@ export function linear(
       N: { int: outFeatures },
       bits: { int: encoding.bits },
       block_size: { int: encoding.groupSize },
-      accuracy_level: { int: ACCURACY_LEVEL_F32 },
+      accuracy_level: { int: ACCURACY_LEVEL_INT8 },
     },
   });
 }
