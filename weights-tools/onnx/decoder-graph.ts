@@ -7,10 +7,11 @@ import {
   llmShapes,
   LM_HEAD,
   POST_ATTENTION_NORM,
-  type Linear as BlockLinear,
+  type Linear,
 } from '../../src/core/model/tensor-names.ts';
 import { createGraph, MICROSOFT, type GraphBuilder, type OnnxGraph, type Value } from './graph-builder.ts';
-import { linear, type Linear, type LinearEncoding } from './linear-node.ts';
+import { linear } from './linear-node.ts';
+import type { StoredWeight, WeightEncoding } from './stored-weight.ts';
 
 /** The RoPE tables, the decoder's only weights that no checkpoint holds: f32 [maxPositions, headDim / 2]. */
 export const COS_CACHE = 'rope.cos_cache';
@@ -21,13 +22,13 @@ const TO_THE_END = Number.MAX_SAFE_INTEGER;
 
 export interface DecoderEncodings {
   /** The seven linears of every block. */
-  readonly blocks: LinearEncoding;
-  readonly lmHead: LinearEncoding;
+  readonly blocks: WeightEncoding;
+  readonly lmHead: WeightEncoding;
 }
 
 export interface DecoderGraph extends OnnxGraph {
-  /** Every linear layer; its encoding says which tensors its weight becomes. All other weights are f32. */
-  readonly linears: readonly Linear[];
+  /** Every tensor it takes from the checkpoint. */
+  readonly weights: readonly StoredWeight[];
 }
 
 /** What every part of the decoder needs to build its nodes. */
@@ -36,7 +37,7 @@ interface Scope {
   readonly llm: LlmFacts;
   readonly encodings: DecoderEncodings;
   readonly shapes: ReadonlyMap<string, readonly number[]>;
-  readonly linears: Linear[];
+  readonly weights: StoredWeight[];
   readonly attentionInputs: readonly Value[];
   readonly attentionBias: Value;
 }
@@ -53,7 +54,7 @@ interface Scope {
  * the tokens of one image see each other both ways. Weights keep their checkpoint names.
  */
 export function decoderGraph(llm: LlmFacts, encodings: DecoderEncodings): DecoderGraph {
-  const linears: Linear[] = [];
+  const weights: StoredWeight[] = [];
   const onnx = createGraph('decoder', (graph) => {
     let residual = graph.input('inputs_embeds', 'f32', ['batch', 'sequence', llm.hiddenSize]);
     const attentionBias = graph.input('attention_bias', 'f32', ['batch', 1, 'sequence', 'total']);
@@ -64,7 +65,7 @@ export function decoderGraph(llm: LlmFacts, encodings: DecoderEncodings): Decode
     const cosCache = graph.external({ name: COS_CACHE, type: 'f32', shape: table });
     const sinCache = graph.external({ name: SIN_CACHE, type: 'f32', shape: table });
     const attentionInputs = [lastPosition, totalLength, cosCache, sinCache];
-    const scope = { graph, llm, encodings, shapes: llmShapes(llm), linears, attentionInputs, attentionBias };
+    const scope = { graph, llm, encodings, shapes: llmShapes(llm), weights, attentionInputs, attentionBias };
 
     let normed = norm(scope, residual, layerTensor(0, INPUT_NORM));
     for (let layer = 0; layer < llm.layers; layer += 1) {
@@ -76,7 +77,7 @@ export function decoderGraph(llm: LlmFacts, encodings: DecoderEncodings): Decode
     const logits = lmHead(scope, lastRows(graph, normed, logitsToKeep));
     graph.output(logits, 'f32', ['batch', 'kept', llm.vocabSize]);
   });
-  return { ...onnx, linears };
+  return { ...onnx, weights };
 }
 
 function attention(scope: Scope, x: Value, layer: number): Value {
@@ -117,21 +118,19 @@ function feedForward(scope: Scope, x: Value, layer: number): Value {
 }
 
 /** One of the seven linears of a block, with its bias where Qwen2 has one. */
-function project(scope: Scope, x: Value, layer: number, which: BlockLinear): Value {
-  const { graph, encodings, shapes, linears } = scope;
+function project(scope: Scope, x: Value, layer: number, which: Linear): Value {
+  const { graph, encodings, shapes } = scope;
   const name = layerTensor(layer, LINEARS[which]);
-  const biasName = layerTensor(layer, LINEARS[which], 'bias');
-  const [outFeatures = 0, inFeatures = 0] = shapes.get(name) ?? [];
-  const declared = { name, inFeatures, outFeatures, encoding: encodings.blocks };
-  linears.push(declared);
-  return linear(graph, x, declared, shapes.has(biasName) ? { bias: vector(scope, biasName) } : {});
+  const bias = layerTensor(layer, LINEARS[which], 'bias');
+  const weight = { name, shape: shapes.get(name) ?? [], encoding: encodings.blocks };
+  scope.weights.push(weight);
+  return linear(graph, x, weight, shapes.has(bias) ? { bias: vector(scope, bias) } : {});
 }
 
-function lmHead({ graph, llm, encodings, linears }: Scope, x: Value): Value {
-  const { hiddenSize: inFeatures, vocabSize: outFeatures } = llm;
-  const declared = { name: LM_HEAD, inFeatures, outFeatures, encoding: encodings.lmHead };
-  linears.push(declared);
-  return linear(graph, x, declared, { output: 'logits' });
+function lmHead({ graph, llm, encodings, weights }: Scope, x: Value): Value {
+  const weight = { name: LM_HEAD, shape: [llm.vocabSize, llm.hiddenSize], encoding: encodings.lmHead };
+  weights.push(weight);
+  return linear(graph, x, weight, { name: 'logits' });
 }
 
 function norm(scope: Scope, x: Value, weight: string): Value {
@@ -151,8 +150,10 @@ function addAndNorm(scope: Scope, residual: Value, x: Value, weight: string): [n
 }
 
 /** A norm's weight or a linear's bias. */
-function vector({ graph, shapes }: Scope, name: string): Value {
-  return graph.external({ name, type: 'f32', shape: shapes.get(name) ?? [] });
+function vector({ graph, shapes, weights }: Scope, name: string): Value {
+  const shape = shapes.get(name) ?? [];
+  weights.push({ name, shape, encoding: 'f32' });
+  return graph.external({ name, type: 'f32', shape });
 }
 
 /** The last `count` rows of x [B, S, hidden]; all of them for 0. */
