@@ -14,3 +14,8 @@ export function unsupportedImage(param: string, message: string): RequestError {
 export function imageTooLarge(param: string, message: string): RequestError {
   return new RequestError({ kind: 'image-too-large', param, message });
 }
+
+/** The container was fine but the decoder gave up on what is in it. */
+export function damagedImage(param: string, cause?: unknown): RequestError {
+  return invalidImage(param, 'The image cannot be decoded; its data is damaged', cause);
+}

@@ -1,0 +1,93 @@
+import { IMAGE_MAX_ASPECT_RATIO, IMAGE_MAX_BYTES, IMAGE_MAX_EDGE_PX, IMAGE_MAX_PIXELS } from '../limits.ts';
+import { orientationOf } from './exif.ts';
+import { imageTooLarge, invalidImage, unsupportedImage } from './image-failure.ts';
+import { readJpegHeader } from './jpeg-header.ts';
+import type { Orientation } from './orientation.ts';
+import { readPngHeader } from './png-header.ts';
+import { readWebpHeader } from './webp-header.ts';
+
+interface Stored {
+  /** Pixels as stored, before `orientation` turns them. */
+  readonly width: number;
+  readonly height: number;
+  readonly orientation: Orientation;
+}
+
+/** What the bytes themselves say, whatever the client called them. */
+export type ImageHeader =
+  | (Stored & { readonly format: 'jpeg'; readonly components: 1 | 3 | 4 })
+  | (Stored & { readonly format: 'png'; readonly grey16: boolean })
+  | (Stored & { readonly format: 'webp' });
+
+/**
+ * Reads format, size and orientation from the container, before any decode and without trusting a declared MIME type.
+ *
+ * Throws RequestError: `unsupported-image` for other formats, `invalid-image` for a damaged or truncated container,
+ * `image-too-large` past limits.ts. `param` names the client's field, e.g. `messages[0].content[1].image_url.url`.
+ */
+export function sniffImage(bytes: Uint8Array, param: string): ImageHeader {
+  if (bytes.length > IMAGE_MAX_BYTES) {
+    throw imageTooLarge(param, `The image has ${bytes.length} bytes; the limit is ${IMAGE_MAX_BYTES}`);
+  }
+  const header = readHeader(bytes, param);
+  checkSize(header.width, header.height, param);
+  return header;
+}
+
+function readHeader(bytes: Uint8Array, param: string): ImageHeader {
+  const format = formatOf(bytes, param);
+  try {
+    return readers[format](bytes, param);
+  } catch (error) {
+    // The readers lean on DataView, which refuses every read outside the file.
+    if (error instanceof RangeError) {
+      throw invalidImage(param, `The ${format.toUpperCase()} image is truncated or damaged: ${error.message}`, error);
+    }
+    throw error;
+  }
+}
+
+const readers = {
+  jpeg: (bytes: Uint8Array, param: string): ImageHeader => {
+    const { metadata, ...header } = readJpegHeader(bytes, param);
+    return { format: 'jpeg', ...header, orientation: orientationOf(metadata) };
+  },
+  png: (bytes: Uint8Array, param: string): ImageHeader => {
+    const { metadata, ...header } = readPngHeader(bytes, param);
+    return { format: 'png', ...header, orientation: orientationOf(metadata) };
+  },
+  webp: (bytes: Uint8Array, param: string): ImageHeader => {
+    const { metadata, ...header } = readWebpHeader(bytes, param);
+    return { format: 'webp', ...header, orientation: orientationOf(metadata) };
+  },
+};
+
+function formatOf(bytes: Uint8Array, param: string): ImageHeader['format'] {
+  const magic = String.fromCharCode(...bytes.subarray(0, 12));
+  if (magic.startsWith('\xff\xd8\xff')) {
+    return 'jpeg';
+  }
+  if (magic.startsWith('\x89PNG\r\n\x1a\n')) {
+    return 'png';
+  }
+  if (magic.startsWith('RIFF') && magic.endsWith('WEBP')) {
+    return 'webp';
+  }
+  throw unsupportedImage(param, 'The image is neither JPEG, PNG nor WebP');
+}
+
+function checkSize(width: number, height: number, param: string): void {
+  const size = `The image is ${width}×${height} px`;
+  if (width === 0 || height === 0) {
+    throw invalidImage(param, `${size}; both edges must be at least 1 px`);
+  }
+  if (Math.max(width, height) > IMAGE_MAX_EDGE_PX) {
+    throw imageTooLarge(param, `${size}; the longest edge may have ${IMAGE_MAX_EDGE_PX} px`);
+  }
+  if (width * height > IMAGE_MAX_PIXELS) {
+    throw imageTooLarge(param, `${size}; it may have ${IMAGE_MAX_PIXELS} pixels`);
+  }
+  if (Math.max(width, height) / Math.min(width, height) > IMAGE_MAX_ASPECT_RATIO) {
+    throw invalidImage(param, `${size}; its aspect ratio must be at most ${IMAGE_MAX_ASPECT_RATIO}:1`);
+  }
+}
