@@ -7,12 +7,11 @@ import { readdir, readFile } from 'node:fs/promises';
 import { extname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import OpenAI from 'openai';
-import { freePort, runToEnd, startServer, type RunningServer } from './processes.ts';
+import { runToEnd } from './processes.ts';
+import { startEndpoint, startWorker, VORA } from './whole-line.ts';
 
 const ROOT = resolve(import.meta.dirname, '..');
 const WORKER_PORT = 8787;
-const WORKER_START_TIMEOUT_MS = 120_000;
-const ENDPOINT_START_TIMEOUT_MS = 60_000;
 const MAX_TOKENS = 32;
 const MIME = new Map([
   ['.png', 'image/png'],
@@ -25,21 +24,28 @@ const model = 'vora-random';
 const folder = join(ROOT, 'artifacts', model);
 
 await buildMissingArtifacts();
-const endpoint = await startEndpoint();
-const worker = await startWorker(endpoint.url);
+const endpoint = await startEndpoint(join(folder, 'onnx'));
 try {
-  await askAboutPictures(worker.url);
-  if (!options.once) {
-    printCurlLines(worker.url);
-    await untilInterrupted();
+  const worker = await startWorker({
+    edgeFolder: join(folder, 'edge'),
+    upstreamUrl: endpoint.url,
+    wire: 'image_embeds',
+    preferredPort: WORKER_PORT,
+  });
+  try {
+    await askAboutPictures(worker.url);
+    if (!options.once) {
+      printCurlLines(worker.url);
+      await untilInterrupted();
+    }
+  } finally {
+    await worker.stop();
   }
 } finally {
-  await worker.stop();
   await endpoint.stop();
 }
 
 async function buildMissingArtifacts(): Promise<void> {
-  const vora = join(ROOT, 'bin/vora.mjs');
   const steps = [
     { out: 'merged', args: ['merge', join(ROOT, 'models', model), '--dtype', 'f32'] },
     { out: 'onnx', args: ['export', 'onnx', join(folder, 'merged')] },
@@ -47,43 +53,9 @@ async function buildMissingArtifacts(): Promise<void> {
   ];
   for (const { out, args } of steps) {
     if (!existsSync(join(folder, out, 'vora.json'))) {
-      await runToEnd(process.execPath, [vora, ...args, '--out', join(folder, out)]);
+      await runToEnd(process.execPath, [VORA, ...args, '--out', join(folder, out)]);
     }
   }
-}
-
-async function startEndpoint(): Promise<RunningServer> {
-  const port = await freePort();
-  const vora = join(ROOT, 'bin/vora.mjs');
-  return startServer({
-    name: 'endpoint',
-    command: process.execPath,
-    args: [vora, 'serve', '--model', join(folder, 'onnx'), '--port', String(port)],
-    url: `http://127.0.0.1:${port}`,
-    healthPath: '/health',
-    timeoutMs: ENDPOINT_START_TIMEOUT_MS,
-  });
-}
-
-async function startWorker(upstream: string): Promise<RunningServer> {
-  const port = await freePort(WORKER_PORT);
-  const wrangler = join(ROOT, 'node_modules/wrangler/bin/wrangler.js');
-  const vars = ['AUTH:none', 'BUNDLE_SOURCE:assets', 'UPSTREAM_WIRE:image_embeds', `UPSTREAM_URL:${upstream}`];
-  return startServer({
-    name: 'worker',
-    command: process.execPath,
-    args: [
-      wrangler,
-      'dev',
-      ...['--ip', '127.0.0.1', '--port', String(port), '--log-level', 'error', '--show-interactive-dev-session=false'],
-      ...['--assets', join(folder, 'edge')],
-      ...vars.flatMap((value) => ['--var', value]),
-    ],
-    env: { WRANGLER_SEND_METRICS: 'false', CI: '1' },
-    url: `http://127.0.0.1:${port}`,
-    healthPath: '/healthz',
-    timeoutMs: WORKER_START_TIMEOUT_MS,
-  });
 }
 
 async function askAboutPictures(url: string): Promise<void> {
