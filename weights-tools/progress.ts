@@ -7,10 +7,12 @@ export interface Progress {
   done(): void;
 }
 
-/** Where progress goes: a terminal gets a bar, anything else a line at each tenth. */
+/** Where progress goes: a terminal gets a bar, anything else a line now and then. */
 export type ProgressStream = Pick<NodeJS.WriteStream, 'write'> & { isTTY?: boolean };
 
 const STEPS = 10;
+/** A log wants few lines, and none about what is over at once. */
+const LINE_INTERVAL_MS = 2000;
 
 export function startProgress(task: string, totalBytes: number, stream?: ProgressStream): Progress {
   const output = stream ?? process.stderr;
@@ -40,12 +42,14 @@ function bar(task: string, totalBytes: number): Progress {
 function lines(task: string, totalBytes: number, stream: ProgressStream): Progress {
   let done = 0;
   let step = 0;
+  let lastMs = performance.now();
   return {
     advance(bytes) {
       done += bytes;
       const reached = Math.floor((STEPS * done) / totalBytes);
-      if (reached > step) {
+      if (reached > step && performance.now() - lastMs > LINE_INTERVAL_MS) {
         step = reached;
+        lastMs = performance.now();
         stream.write(`${task}: ${(100 * step) / STEPS}% of ${formatByteSize(totalBytes)}\n`);
       }
     },

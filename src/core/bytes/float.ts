@@ -4,7 +4,7 @@
  */
 
 /** Widens exactly. `out` defaults to a new array of the same length. */
-export function bf16ToF32(source: Uint16Array, out = new Float32Array(source.length)): Float32Array {
+export function bf16ToF32(source: Uint16Array, out: Float32Array = new Float32Array(source.length)): Float32Array {
   const bits = bitsOf(out, source.length);
   for (let i = 0; i < source.length; i += 1) {
     bits[i] = (source[i] ?? 0) << 16;
@@ -12,7 +12,7 @@ export function bf16ToF32(source: Uint16Array, out = new Float32Array(source.len
   return out;
 }
 
-export function f32ToBf16(source: Float32Array, out = new Uint16Array(source.length)): Uint16Array {
+export function f32ToBf16(source: Float32Array, out: Uint16Array = new Uint16Array(source.length)): Uint16Array {
   const bits = bitsOf(source, out.length);
   for (let i = 0; i < bits.length; i += 1) {
     const word = bits[i] ?? 0;
@@ -23,7 +23,7 @@ export function f32ToBf16(source: Float32Array, out = new Uint16Array(source.len
 }
 
 /** Widens exactly. */
-export function f16ToF32(source: Uint16Array, out = new Float32Array(source.length)): Float32Array {
+export function f16ToF32(source: Uint16Array, out: Float32Array = new Float32Array(source.length)): Float32Array {
   const bits = bitsOf(out, source.length);
   for (let i = 0; i < source.length; i += 1) {
     const half = source[i] ?? 0;
@@ -44,7 +44,7 @@ export function f16ToF32(source: Uint16Array, out = new Float32Array(source.leng
   return out;
 }
 
-export function f32ToF16(source: Float32Array, out = new Uint16Array(source.length)): Uint16Array {
+export function f32ToF16(source: Float32Array, out: Uint16Array = new Uint16Array(source.length)): Uint16Array {
   const bits = bitsOf(source, out.length);
   for (let i = 0; i < bits.length; i += 1) {
     const word = bits[i] ?? 0;

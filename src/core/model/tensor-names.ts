@@ -52,6 +52,20 @@ export function isLora(name: string): boolean {
   return /\.lora_[AB]\.weight$/.test(name);
 }
 
+/** What a tensor of any checkpoint belongs to, for people. */
+export function tensorPart(name: string): string {
+  if (isLora(name)) {
+    return 'adapters';
+  }
+  if (name.startsWith(AUX_VISION_PREFIX)) {
+    return 'aux vision (no part of the model)';
+  }
+  if (name.startsWith(VISION_PREFIX)) {
+    return 'vision embedding';
+  }
+  return /^(llm\.)?(model\.|lm_head\.)/.test(name) ? 'language model' : 'other';
+}
+
 /** Every tensor of a Qwen2 language model with its shape, in the order of the forward pass. */
 export function llmShapes(llm: Omit<LlmFacts, 'eosTokenIds'>): Map<string, number[]> {
   const shapes = new Map([[EMBED_TOKENS, [llm.vocabSize, llm.hiddenSize]]]);

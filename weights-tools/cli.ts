@@ -1,0 +1,58 @@
+import { Command, CommanderError } from 'commander';
+import { MalformedFile } from '../src/core/bytes/malformed-file.ts';
+import { BadInput } from './bad-input.ts';
+import { inspectCommand } from './commands/inspect.ts';
+import { mergeCommand } from './commands/merge.ts';
+import { Interrupted } from './interrupt.ts';
+
+export const EXIT = { ok: 0, badInput: 1, usage: 2, interruptedOrIo: 3 } as const;
+
+/** Runs one command; the result is the exit code. A bug is no exit code: it throws. */
+export async function runCli(argv: readonly string[]): Promise<number> {
+  const program = new Command('vora')
+    .description('VoRA in deployment: merge a checkpoint into one plain language model, export it, serve it.')
+    .addCommand(inspectCommand())
+    .addCommand(mergeCommand())
+    .addHelpText(
+      'after',
+      '\nFrom a checkpoint to an answer:\n' +
+        '  $ vora inspect VoRA-7B-Instruct\n' +
+        '  $ vora merge VoRA-7B-Instruct --dtype f32 --out merged\n' +
+        '  $ vora export onnx merged --out onnx\n' +
+        '  $ vora export edge merged --out edge\n' +
+        '  $ vora serve --model onnx\n\n' +
+        'Exit codes: 0 done, 1 the input is at fault, 2 the command line is, 3 input/output failed or was interrupted.',
+    );
+  throwInsteadOfExit(program);
+  try {
+    await program.parseAsync(argv, { from: 'user' });
+    return EXIT.ok;
+  } catch (error) {
+    return report(error);
+  }
+}
+
+function throwInsteadOfExit(command: Command): void {
+  command.exitOverride().showHelpAfterError('Run with --help to see how.');
+  command.commands.forEach(throwInsteadOfExit);
+}
+
+function report(error: unknown): number {
+  if (error instanceof CommanderError) {
+    // Commander has printed its message, or the help that was asked for.
+    return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  }
+  if (error instanceof BadInput || error instanceof MalformedFile) {
+    process.stderr.write(`error: ${error.message}\n`);
+    return EXIT.badInput;
+  }
+  if (error instanceof Interrupted) {
+    process.stderr.write(`\n${error.message}: the .partial folder is unfinished; the same command starts over\n`);
+    return EXIT.interruptedOrIo;
+  }
+  if (error instanceof Error && 'syscall' in error) {
+    process.stderr.write(`error: ${error.message}\n`);
+    return EXIT.interruptedOrIo;
+  }
+  throw error;
+}

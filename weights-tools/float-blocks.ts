@@ -1,0 +1,45 @@
+import { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16 } from '../src/core/bytes/float.ts';
+import type { Dtype } from '../src/core/bytes/safetensors-dtype.ts';
+import type { TensorRef } from './checkpoint.ts';
+
+/** Dtypes that weights may have on disk; all arithmetic is in f32. */
+export const FLOAT_BYTES = { F32: 4, BF16: 2, F16: 2 } as const;
+export type FloatDtype = keyof typeof FLOAT_BYTES;
+
+export function isFloatDtype(dtype: Dtype): dtype is FloatDtype {
+  return dtype in FLOAT_BYTES;
+}
+
+/** For tensors whose dtype was checked when they got their role. */
+export function floatDtypeOf({ name, dtype }: Pick<TensorRef, 'name' | 'dtype'>): FloatDtype {
+  if (!isFloatDtype(dtype)) {
+    throw new RangeError(`${name}: ${dtype} is no float dtype`);
+  }
+  return dtype;
+}
+
+/**
+ * Reads elements [first, first + out.length) of a tensor as f32 into `out`, and needs no memory beside it: 16-bit
+ * values are read into the second half of `out` and widened from the front, where each write stays behind the next read.
+ */
+export async function readFloats(tensor: TensorRef, first: number, out: Float32Array): Promise<void> {
+  const dtype = floatDtypeOf(tensor);
+  const elementBytes = FLOAT_BYTES[dtype];
+  const bytes = out.length * elementBytes;
+  const start = tensor.start + first * elementBytes;
+  const raw = new Uint8Array(out.buffer, out.byteOffset + out.byteLength - bytes, bytes);
+  await tensor.source.readInto(raw, start);
+  if (dtype !== 'F32') {
+    const widen = dtype === 'BF16' ? bf16ToF32 : f16ToF32;
+    widen(new Uint16Array(raw.buffer, raw.byteOffset, out.length), out);
+  }
+}
+
+/** Rounds `floats` once to `dtype`, in their own memory, and returns the bytes at its front. Destroys `floats`. */
+export function encodeInPlace(dtype: FloatDtype, floats: Float32Array): Uint8Array {
+  if (dtype !== 'F32') {
+    const narrow = dtype === 'BF16' ? f32ToBf16 : f32ToF16;
+    narrow(floats, new Uint16Array(floats.buffer, floats.byteOffset, floats.length));
+  }
+  return new Uint8Array(floats.buffer, floats.byteOffset, floats.length * FLOAT_BYTES[dtype]);
+}

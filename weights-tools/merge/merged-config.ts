@@ -1,0 +1,70 @@
+import type { PreprocessorConfig } from '../../src/core/model/preprocessor-config.ts';
+import type { VoraConfig } from '../../src/core/model/vora-config.ts';
+import type { FloatDtype } from '../float-blocks.ts';
+
+/**
+ * Keys of transformers' Qwen2Config that are carried over; everything else in a VoRA config.json (auto_map, llm, lora,
+ * quantization…) would mislead a loader of the plain model.
+ */
+const QWEN2_KEYS = new Set([
+  'attention_dropout',
+  'bos_token_id',
+  'eos_token_id',
+  'hidden_act',
+  'hidden_size',
+  'initializer_range',
+  'intermediate_size',
+  'max_position_embeddings',
+  'max_window_layers',
+  'num_attention_heads',
+  'num_hidden_layers',
+  'num_key_value_heads',
+  'pad_token_id',
+  'rms_norm_eps',
+  'sliding_window',
+  'tie_word_embeddings',
+  'use_cache',
+  'use_sliding_window',
+  'vocab_size',
+]);
+
+const TORCH_NAMES: Record<FloatDtype, string> = { F32: 'float32', BF16: 'bfloat16', F16: 'float16' };
+
+/** What stands for an image in the chat templates of the reference; no token of the vocabulary. */
+export const IMAGE_TOKEN = '<image>';
+
+/** config.json of the plain language model. Fields that transformers 5 renamed are there in both forms. */
+export function mergedConfig(source: object, ropeTheta: number, weights: FloatDtype): Record<string, unknown> {
+  const kept = Object.entries(source).filter(([key]) => QWEN2_KEYS.has(key));
+  const dtype = TORCH_NAMES[weights];
+  return {
+    architectures: ['Qwen2ForCausalLM'],
+    model_type: 'qwen2',
+    ...Object.fromEntries(kept),
+    rope_theta: ropeTheta,
+    rope_parameters: { rope_theta: ropeTheta, rope_type: 'default' },
+    torch_dtype: dtype,
+    dtype,
+  };
+}
+
+/** vision/config.json, in the names of VoRAConfig and of CLIP's preprocessor, for loaders that read no manifest. */
+export function visionConfig(config: VoraConfig, preprocessor: PreprocessorConfig): Record<string, unknown> {
+  const { resize, mean, std } = preprocessor;
+  return {
+    model_type: 'vora_vision_embedding',
+    vision_embedding: 'AIMv2Embedding',
+    image_size: config.vision.imageSize,
+    patch_size: config.vision.patchSize,
+    vision_embedding_intermediate_size: config.vision.visionHidden,
+    hidden_size: config.llm.hiddenSize,
+    rms_norm_eps: config.llm.rmsNormEps,
+    vision_attention_mask: config.vision.attentionMask,
+    image_mean: mean,
+    image_std: std,
+    resample: 3,
+    resize_mode: resize.mode,
+    ...(resize.mode === 'native' ? { min_pixels: resize.minPixels, max_pixels: resize.maxPixels } : {}),
+    image_token: IMAGE_TOKEN,
+  };
+}
