@@ -52,10 +52,11 @@ class VoraConfig:
         return (self.image_size // self.patch_size) ** 2
 
 
+# The seed was chosen so that greedy answers vary and no step is close to a tie (goldens.py refuses others).
 # The tokenizer has 800 tokens; the model has more rows, as Qwen's does (151 665 of 152 064).
 VORA_RANDOM = VoraConfig(
     name="vora-random",
-    seed=1,
+    seed=14,
     hidden=128,
     layers=4,
     heads=4,

@@ -1,0 +1,84 @@
+"""Chat turns as packed rows of token ids: one shared context, then as many turns as fit, side by side.
+
+A row is `[context | turns]`. Turns do not see one another and each continues from the end of the
+context, so that a row is exactly several chats about one picture at the price of one context.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from tokenizers import Tokenizer
+
+from training.grid import CELLS
+from training.picture import Turn
+from training.tokenizer import SYSTEM
+
+CELL_COUNT = CELLS * CELLS
+TURNS_LENGTH = 64
+"""Token places for the turns of one row."""
+PADDING = -1
+CONTEXT = 0
+
+
+@dataclass(frozen=True)
+class Row:
+    """`ids`, `branch` (CONTEXT, 1.. per turn, PADDING), `position`, `target` (1: learn it): i16 [L]."""
+
+    ids: np.ndarray
+    branch: np.ndarray
+    position: np.ndarray
+    target: np.ndarray
+
+    def stacked(self) -> np.ndarray:
+        """i16 [4, L]."""
+        return np.stack([self.ids, self.branch, self.position, self.target])
+
+
+class Dialogue:
+    """Turns text into rows for one tokenizer."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self.tokenizer = tokenizer
+        self.prefix = self.encode(f"<|im_start|>system\n{SYSTEM}<|im_end|>\n<|im_start|>user\n")
+        self.ask = self.encode("<|im_end|>\n<|im_start|>assistant\n")
+        self.end = tokenizer.token_to_id("<|im_end|>")
+        self.context_length = len(self.prefix) + CELL_COUNT
+        self.length = self.context_length + TURNS_LENGTH
+
+    def encode(self, text: str) -> list[int]:
+        return self.tokenizer.encode(text, add_special_tokens=False).ids
+
+    def row(self, context: list[int], turns: list[Turn], joint: str = "") -> Row:
+        """Pack `turns`, in order, behind `context` (at most 64 tokens after the fixed prefix).
+
+        `joint` stands between context and question: nothing after a picture, a line end after text.
+        """
+        if len(context) > CELL_COUNT:
+            raise ValueError(f"context of {len(context)} tokens, at most {CELL_COUNT}")
+        head = self.prefix + context
+        pack = _Pack(self.length)
+        pack.add(0, head, CONTEXT, 0, len(head))
+        start = self.context_length
+        for index, turn in enumerate(turns):
+            question, answer = self.encode(joint + turn.question) + self.ask, [*self.encode(turn.answer), self.end]
+            if start + len(question) + len(answer) > self.length:
+                continue
+            pack.add(start, question + answer, index + 1, len(head), len(question))
+            start += len(question) + len(answer)
+        return Row(pack.ids, pack.branch, pack.position, pack.target)
+
+
+class _Pack:
+    def __init__(self, length: int) -> None:
+        self.ids = np.zeros(length, np.int16)
+        self.branch = np.full(length, PADDING, np.int16)
+        self.position = np.zeros(length, np.int16)
+        self.target = np.zeros(length, np.int16)
+
+    def add(self, start: int, ids: list[int], branch: int, position: int, given: int) -> None:
+        """Place `ids` at `start`; the first `given` of them are not learned."""
+        stop = start + len(ids)
+        self.ids[start:stop] = ids
+        self.branch[start:stop] = branch
+        self.position[start:stop] = np.arange(position, position + len(ids))
+        self.target[start + given : stop] = 1

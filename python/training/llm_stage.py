@@ -1,0 +1,48 @@
+"""Stage 1: the base LLM learns the language of the domain, from text alone."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from training.attention_mask import packed_mask
+from training.decoder import Decoder, DecoderConfig
+from training.loop import train
+from training.optimizer import Optimizers
+
+NO_MUON = ("embed_tokens", "lm_head")
+
+
+def answer_loss(decoder: Decoder, hidden: Tensor, ids: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean cross entropy and accuracy over answer tokens; hidden [B,L,H], ids and target [B,L]."""
+    learned = target[:, 1:] == 1
+    logits = decoder.lm_head(hidden[:, :-1][learned])
+    wanted = ids[:, 1:][learned]
+    return F.cross_entropy(logits, wanted), (logits.argmax(-1) == wanted).float().mean()
+
+
+def unpack(rows: np.ndarray, device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """ids, branch, position, target: i64 [B,L] each, from i16 [B,4,L]."""
+    ids, branch, position, target = torch.from_numpy(rows.astype(np.int64)).to(device).unbind(1)
+    return ids, branch, position, target
+
+
+def train_llm(run: Path, config: DecoderConfig, batch: int, budget_s: float, device: torch.device, compiled: bool) -> None:
+    """Trains on `texts.npy` of the run folder; writes `llm.pt`."""
+    rows = np.load(run / "texts.npy", mmap_mode="r")
+    torch.manual_seed(1)
+    decoder = Decoder(config).to(device)
+    if compiled:
+        decoder.compile_layers()
+    optimizers = Optimizers([decoder], muon_lr=0.02, adam_lr=0.003, no_muon=NO_MUON)
+
+    def step(number: int, _progress: float) -> dict[str, Tensor]:
+        start = number * batch % (len(rows) - batch + 1)
+        ids, branch, position, target = unpack(rows[start : start + batch], device)
+        hidden = decoder(decoder.model.embed_tokens(ids), packed_mask(branch, None), position)[-1]
+        loss, accuracy = answer_loss(decoder, hidden, ids, target)
+        return {"loss": loss, "accuracy": accuracy}
+
+    train(run, "llm", {"decoder": decoder}, optimizers, step, budget_s)

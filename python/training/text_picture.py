@@ -1,0 +1,80 @@
+"""Pictures of rendered text: one or two lines of capitals and digits, one glyph to a 14 px cell."""
+
+from random import Random
+
+from PIL import Image, ImageDraw
+
+from training.fonts import HELD_OUT_FONTS, SIZES_PX, TRAINING_FONTS, load_font
+from training.grid import CELL_PX, CELLS, IMAGE_PX, SYMBOLS, is_held_out
+from training.picture import Picture, Turn, add_noise, dark_color, light_color
+from training.words import KINDS, draw_string
+
+BASELINE_PX = 12
+"""Baseline inside a cell: capitals of 9 to 11 px then stand in its middle."""
+JITTER_PX = 2
+NOISE = 8.0
+LAYOUT_ONE_IN = 6
+
+READ = ("Read the text.", "What does it say?", "What does the sign say?", "What is written here?")
+DESCRIBE = ("Describe the image.", "Describe the picture.", "What is in the picture?", "What is in this image?")
+LINE = ("What does line {} say?", "Read line {}.")
+SPECIAL = {"price": "What is the price?", "date": "What is the date?", "time": "What time is it?"}
+
+
+def make_text(rng: Random, held_out: bool, difficulty: float = 1.0, lines: int | None = None) -> Picture:
+    """One or two lines; a training picture of low `difficulty` (0 to 1) has one line and less jitter."""
+    count = lines or (2 if rng.random() < 0.5 * min(1.0, 2 * difficulty) else 1)
+    kinds = [rng.choices(KINDS, (6, 4, 1, 2, 1, 1, 3))[0] for _ in range(count)]
+    texts = [draw_string(rng, kind, held_out) for kind in kinds]
+    places = _places(rng, texts, held_out)
+    picture = Picture()
+    for line, (text, (row, column)) in enumerate(zip(texts, places, strict=True)):
+        for index, glyph in enumerate(text):
+            picture.grid.put(row, column + index, glyph)
+            picture.label(row, column + index, "symbol", SYMBOLS.index(glyph))
+            picture.label(row, column + index, "place", index + 1)
+            picture.label(row, column + index, "line", line + 1)
+    picture.turns = _turns(rng, kinds, texts)
+    picture.image = _draw(rng, texts, places, HELD_OUT_FONTS if held_out else TRAINING_FONTS, difficulty)
+    return picture
+
+
+def _places(rng: Random, texts: list[str], held_out: bool) -> list[tuple[int, int]]:
+    """First cell (row, column) of each line; whole layouts are held out."""
+    while True:
+        rows = sorted(rng.sample(range(CELLS), len(texts)))
+        if len(rows) == 2 and rows[1] - rows[0] < 2:
+            continue
+        places = [(row, rng.randint(0, CELLS - len(text))) for row, text in zip(rows, texts, strict=True)]
+        if is_held_out(f"text {places[0]}", LAYOUT_ONE_IN) == held_out:
+            return places
+
+
+def _turns(rng: Random, kinds: list[str], texts: list[str]) -> list[Turn]:
+    both = " and ".join(texts)
+    turns = [
+        Turn(f"read-{len(texts)}", rng.choice(READ), "\n".join(texts)),
+        Turn(f"describe-text-{len(texts)}", rng.choice(DESCRIBE), f"A sign that says {both}."),
+    ]
+    if len(texts) == 1 and kinds[0] in SPECIAL:
+        turns.append(Turn(kinds[0], SPECIAL[kinds[0]], texts[0]))
+    if len(texts) == 2:
+        turns += [Turn("line", rng.choice(LINE).format(k + 1), text) for k, text in enumerate(texts)]
+    return turns
+
+
+def _draw(
+    rng: Random, texts: list[str], places: list[tuple[int, int]], fonts: tuple[str, ...], difficulty: float
+) -> Image.Image:
+    image = Image.new("RGB", (IMAGE_PX, IMAGE_PX), light_color(rng))
+    canvas = ImageDraw.Draw(image)
+    if rng.random() < 0.25:
+        canvas.rounded_rectangle((1, 1, IMAGE_PX - 2, IMAGE_PX - 2), rng.randint(2, 14), outline=dark_color(rng))
+    jitter = round(JITTER_PX * min(1.0, 0.3 + 2 * difficulty))
+    for text, (row, column) in zip(texts, places, strict=True):
+        font, color = load_font(rng.choice(fonts), rng.choice(SIZES_PX)), dark_color(rng)
+        x, y = rng.randint(-jitter, jitter), rng.randint(-jitter, jitter)
+        for index, glyph in enumerate(text):
+            center = (column + index) * CELL_PX + CELL_PX // 2 + x
+            canvas.text((center, row * CELL_PX + BASELINE_PX + y), glyph, fill=color, font=font, anchor="ms")
+    return add_noise(image, rng, NOISE)
