@@ -49,3 +49,32 @@ export const TORCH_DIMENSION_MAX = 16_777_216;
 
 /** Text of all messages of one request; tokenizing it takes under a second, and no context holds more. */
 export const PROMPT_TEXT_MAX_CHARS = 1_048_576;
+/** Files of an artifact folder that are hashed when it is opened; a tokenizer is 7 MB, and 64 MB hash in 0.1 s. */
+export const ARTIFACT_HASH_MAX_BYTES = 64 * 1024 * 1024;
+
+/** Whole download of one image URL, redirects included; a slow host must not hold a request. */
+export const IMAGE_FETCH_TIMEOUT_MS = 10_000;
+/** Hops of an image URL; a CDN needs one or two. */
+export const IMAGE_REDIRECTS_MAX = 3;
+/** Manifest of an edge bundle; real ones are a few KB. */
+export const BUNDLE_MANIFEST_MAX_BYTES = 1024 * 1024;
+/** Patch embedding of an edge bundle: 25 MB at 7B size; twice that no longer fits an isolate beside a photo. */
+export const BUNDLE_GRAPH_MAX_BYTES = 48 * 1024 * 1024;
+/** Error body read from upstream; the rest is dropped. */
+export const UPSTREAM_ERROR_MAX_BYTES = 64 * 1024;
+/** Upstream's own words in our error message. */
+export const UPSTREAM_MESSAGE_MAX_CHARS = 500;
+/** An answer collected for a client that does not stream; 1 M tokens are about 4 MB. */
+export const ANSWER_MAX_CHARS = 8 * 1024 * 1024;
+/** Longest silence on a client's stream: proxies cut at 30 to 100 s, and a ping finds out that the client has left. */
+export const PING_INTERVAL_MS = 5_000;
+/** How long a stream waits for upstream's status before it answers 200 and reports failures in-band. */
+export const STREAM_GRACE_MS = 5_000;
+/** Longest silence of upstream, the wait for its first byte included; a long queue and prefill take under a minute. */
+export const UPSTREAM_IDLE_TIMEOUT_MS = 120_000;
+
+/** Folded against unfolded vision embedding, relative error of a patch; f32 itself leaves about 1e-6. */
+export const FOLD_RELATIVE_ERROR_MAX = 1e-4;
+
+/** Requests that wait at the endpoint; each holds its embeddings, 15 MB for a 1024-patch image at 7B. */
+export const QUEUE_MAX_SEQUENCES = 16;

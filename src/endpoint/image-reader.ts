@@ -1,0 +1,99 @@
+import { decodeBase64 } from '../core/bytes/base64.ts';
+import { bf16ToF32, f16ToF32 } from '../core/bytes/float.ts';
+import { MalformedFile } from '../core/bytes/malformed-file.ts';
+import { decodeTorchTensor, type TorchTensor } from '../core/bytes/torch-tensor.ts';
+import type { Decoder } from '../core/image/decode.ts';
+import { applyOrientation } from '../core/image/orientation.ts';
+import type { PatchEmbedder } from '../core/image/patch-embedder.ts';
+import { patchify } from '../core/image/patchify.ts';
+import { preprocess } from '../core/image/preprocess.ts';
+import { sniffImage } from '../core/image/sniff.ts';
+import { IMAGE_MAX_BYTES } from '../core/limits.ts';
+import type { Manifest } from '../core/model/manifest.ts';
+import type { ContentPart } from '../core/protocol/chat-request.ts';
+import { RequestError } from '../core/protocol/failure.ts';
+
+export type ImagePart = Exclude<ContentPart, { type: 'text' }>;
+
+export interface ImageReader {
+  /**
+   * Embeddings float32 [N, hidden] of one image part, ready-made or computed from its pixels. An image that is
+   * model-sized already (wire form `pixels`) passes through preprocessing unchanged.
+   *
+   * @param place the part in the client's terms, e.g. `messages[0].content[1]`.
+   * @throws RequestError naming the field at fault.
+   */
+  read(part: ImagePart, place: string): Promise<Float32Array>;
+}
+
+export function createImageReader(
+  { llm, vision }: Manifest,
+  { decoder, embedder }: { decoder: Decoder; embedder: PatchEmbedder },
+): ImageReader {
+  async function readPixels(url: string, param: string): Promise<Float32Array> {
+    const bytes = dataUrlBytes(url, param);
+    const header = sniffImage(bytes, param);
+    const upright = applyOrientation(await decoder.decode(bytes, header, param), header.orientation);
+    return embedder.embed(patchify(preprocess(upright, vision, param), vision.patchSize));
+  }
+
+  return {
+    read: async (part, place) =>
+      part.type === 'image_url'
+        ? readPixels(part.url, `${place}.image_url.url`)
+        : readEmbeddings(part.data, llm.hiddenSize, `${place}.image_embeds`),
+  };
+}
+
+/** Longest text before the data of a data URL: a media type with a few parameters. */
+const DATA_URL_HEADER_MAX_CHARS = 256;
+
+/** The media type is not looked at: the bytes say what they are. */
+function dataUrlBytes(url: string, param: string): Uint8Array {
+  const comma = url.slice(0, DATA_URL_HEADER_MAX_CHARS).indexOf(',');
+  if (!/^data:/i.test(url) || !/;base64$/i.test(url.slice(0, Math.max(comma, 0)))) {
+    throw refused(param, 'expected a base64 data URL; this endpoint fetches nothing, a VoRA worker does that');
+  }
+  const start = comma + 1;
+  if ((url.length - start) * 0.75 > IMAGE_MAX_BYTES) {
+    throw new RequestError({ kind: 'image-too-large', param, message: `The image has over ${IMAGE_MAX_BYTES} bytes` });
+  }
+  return blaming(param, () => decodeBase64(url, 'data URL', start));
+}
+
+function readEmbeddings(base64: string, hiddenSize: number, param: string): Float32Array {
+  const tensor = blaming(param, () => decodeTorchTensor(decodeBase64(base64, 'base64'), 'tensor'));
+  const [rows, columns] = tensor.shape;
+  if (columns !== hiddenSize || rows === 0) {
+    throw refused(param, `found a tensor [${rows}, ${columns}], expected [N, ${hiddenSize}] with N of at least 1`);
+  }
+  const values = floats(tensor);
+  const bad = values.findIndex((value) => !Number.isFinite(value));
+  if (bad !== -1) {
+    const at = `[${Math.floor(bad / columns)}, ${bad % columns}]`;
+    throw refused(param, `found ${values[bad]} at ${at}, expected finite values`);
+  }
+  return values;
+}
+
+function floats({ dtype, data }: TorchTensor): Float32Array {
+  // A copy, since the data lies at any offset of its file.
+  const { buffer } = Uint8Array.from(data);
+  if (dtype === 'f32') {
+    return new Float32Array(buffer);
+  }
+  return dtype === 'bf16' ? bf16ToF32(new Uint16Array(buffer)) : f16ToF32(new Uint16Array(buffer));
+}
+
+/** Malformed bytes inside a request are the request's fault. */
+function blaming<Result>(param: string, read: () => Result): Result {
+  try {
+    return read();
+  } catch (cause) {
+    throw cause instanceof MalformedFile ? refused(param, cause.message, cause) : cause;
+  }
+}
+
+function refused(param: string, message: string, cause?: unknown): RequestError {
+  return new RequestError({ kind: 'invalid-request', param, message: `${param}: ${message}` }, { cause });
+}

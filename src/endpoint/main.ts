@@ -1,0 +1,72 @@
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { MalformedFile } from '../core/bytes/malformed-file.ts';
+import { type EndpointOptions, startEndpoint } from './start.ts';
+
+const EXIT_BAD_INPUT = 1;
+const EXIT_USAGE = 2;
+const EXIT_IO = 3;
+
+/**
+ * `vora serve`. Resolves once the endpoint listens; the process then lives until SIGTERM or SIGINT, which let requests
+ * at work end. A second signal ends at once.
+ */
+export async function serve(argv: string[]): Promise<void> {
+  try {
+    const endpoint = await startEndpoint(readOptions(argv));
+    console.log(`vora serve: listening on ${endpoint.url}`);
+    const stop = (): void => {
+      process.off('SIGTERM', stop);
+      process.off('SIGINT', stop);
+      void endpoint.stop();
+    };
+    process.on('SIGTERM', stop);
+    process.on('SIGINT', stop);
+  } catch (error) {
+    process.exitCode = report(error);
+  }
+}
+
+interface ServeFlags {
+  model: string;
+  host: string;
+  port: number;
+  apiKeyEnv?: string;
+}
+
+function readOptions(argv: string[]): EndpointOptions {
+  const command = new Command('vora serve')
+    .description('Serve a model over the OpenAI chat completions API.')
+    .requiredOption('--model <folder>', 'folder that `vora export onnx` wrote')
+    .option('--host <address>', 'address to listen on', '127.0.0.1')
+    .option('--port <number>', 'port to listen on, 0 for any free one', parsePort, 8080)
+    .option('--api-key-env <name>', 'environment variable that holds the key every /v1 request must send')
+    .exitOverride()
+    .parse(argv, { from: 'user' });
+  const { model, host, port, apiKeyEnv } = command.opts<ServeFlags>();
+  if (apiKeyEnv === undefined) {
+    return { model, host, port };
+  }
+  const apiKey = process.env[apiKeyEnv] ?? '';
+  if (!/^\S+$/.test(apiKey)) {
+    command.error(`error: the environment variable ${apiKeyEnv} holds no key`);
+  }
+  return { model, host, port, apiKey };
+}
+
+function parsePort(text: string): number {
+  const port = Number(text);
+  if (!/^\d+$/.test(text) || port > 65_535) {
+    throw new InvalidArgumentError('Expected a number from 0 to 65535.');
+  }
+  return port;
+}
+
+/** Says what is wrong, on stderr, and with which code to exit. */
+function report(error: unknown): number {
+  if (error instanceof CommanderError) {
+    // Commander has printed its own message, or the help that was asked for.
+    return error.exitCode === 0 ? 0 : EXIT_USAGE;
+  }
+  console.error(`vora serve: ${error instanceof Error ? error.message : String(error)}`);
+  return error instanceof MalformedFile ? EXIT_BAD_INPUT : EXIT_IO;
+}
