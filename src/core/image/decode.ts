@@ -2,6 +2,7 @@ import mozjpeg from '@jsquash/jpeg/codec/dec/mozjpeg_dec.js';
 import webp from '@jsquash/webp/codec/dec/webp_dec.js';
 import { decodeInFreshInstance } from './emscripten-codec.ts';
 import { invalidImage } from './image-failure.ts';
+import { decodeCmykJpeg } from './jpeg-cmyk.ts';
 import { decodePng } from './png-codec.ts';
 import type { Rgb } from './rgb.ts';
 import type { ImageHeader } from './sniff.ts';
@@ -44,5 +45,7 @@ async function decodeAs(header: ImageHeader, file: Uint8Array, modules: CodecMod
   if (header.format === 'webp') {
     return decodeInFreshInstance(webp, modules.webp, [file], param);
   }
-  return decodeInFreshInstance(mozjpeg, modules.jpeg, [file, false], param);
+  const decodeJpeg = (jpeg: Uint8Array): Promise<Rgb> =>
+    decodeInFreshInstance(mozjpeg, modules.jpeg, [jpeg, false], param);
+  return header.colour === 'rgb' ? decodeJpeg(file) : decodeCmykJpeg(file, header.colour, decodeJpeg, param);
 }

@@ -5,11 +5,14 @@ import { JPEG, jpegSegments } from './jpeg-segments.ts';
 export interface JpegHeader {
   readonly width: number;
   readonly height: number;
-  /** 1 grey, 3 colour, 4 CMYK or YCCK. */
-  readonly components: 1 | 3 | 4;
+  /** What the samples are; grey and YCbCr count as `rgb`, for every decoder gives RGB of them. */
+  readonly colour: 'rgb' | 'cmyk' | 'ycck';
   readonly metadata: Metadata;
 }
 
+const ADOBE = 'Adobe';
+/** Place of the transform byte in APP14: name, version and two flags come before it (Adobe technical note 5116). */
+const ADOBE_TRANSFORM_AT = 11;
 const EXIF = 'Exif\0\0';
 const XMP = 'http://ns.adobe.com/xap/1.0/\0';
 
@@ -19,45 +22,57 @@ const XMP = 'http://ns.adobe.com/xap/1.0/\0';
  * the file ends too early.
  */
 export function readJpegHeader(bytes: Uint8Array, param: string): JpegHeader {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  let frame: Omit<JpegHeader, 'metadata'> | undefined;
+  let frame: Frame | undefined;
   let exif: Uint8Array | undefined;
   let xmp: Uint8Array | undefined;
+  let ycck = false;
   let scans = 0;
   for (const { marker, start, end } of jpegSegments(bytes)) {
+    const payload = bytes.subarray(start, end);
     if (marker === JPEG.SOS) {
       scans += 1;
     }
     if (scans > 0) {
       continue;
     }
-    const payload = bytes.subarray(start, end);
     if (isStartOfFrame(marker)) {
-      if (marker > JPEG.SOF2) {
-        throw unsupportedImage(
-          param,
-          'JPEG is lossless, hierarchical or arithmetic; send a baseline or progressive one',
-        );
-      }
-      const precision = view.getUint8(start);
-      if (precision !== 8) {
-        throw unsupportedImage(param, `JPEG has ${precision} bits a sample; expected 8`);
-      }
-      const components = view.getUint8(start + 5);
-      if (components !== 1 && components !== 3 && components !== 4) {
-        throw unsupportedImage(param, `JPEG has ${components} components; expected 1, 3 or 4`);
-      }
-      frame = { height: view.getUint16(start + 1), width: view.getUint16(start + 3), components };
+      frame = readFrame(marker, payload, param);
     } else if (marker === JPEG.APP1 && startsWith(payload, EXIF)) {
       exif ??= payload;
     } else if (marker === JPEG.APP1 && startsWith(payload, XMP)) {
       xmp = payload.subarray(XMP.length);
+    } else if (marker === JPEG.APP14 && startsWith(payload, ADOBE) && payload.length > ADOBE_TRANSFORM_AT) {
+      ycck = payload[ADOBE_TRANSFORM_AT] !== 0;
     }
   }
   if (frame === undefined || scans === 0) {
-    throw invalidImage(param, 'JPEG has no frame header or no scan');
+    throw invalidImage(param, 'The JPEG has no frame header or no scan');
   }
-  return { ...frame, metadata: { ...(exif && { exif }), ...(xmp && { xmp }) } };
+  const { width, height, components } = frame;
+  const colour = components === 4 ? (ycck ? 'ycck' : 'cmyk') : 'rgb';
+  return { width, height, colour, metadata: { ...(exif && { exif }), ...(xmp && { xmp }) } };
+}
+
+interface Frame {
+  readonly width: number;
+  readonly height: number;
+  readonly components: number;
+}
+
+function readFrame(marker: number, payload: Uint8Array, param: string): Frame {
+  if (marker > JPEG.SOF2) {
+    throw unsupportedImage(param, 'The JPEG is lossless, hierarchical or arithmetic; expected baseline or progressive');
+  }
+  const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
+  const precision = view.getUint8(0);
+  if (precision !== 8) {
+    throw unsupportedImage(param, `The JPEG has ${precision} bits a sample; expected 8`);
+  }
+  const components = view.getUint8(5);
+  if (components !== 1 && components !== 3 && components !== 4) {
+    throw unsupportedImage(param, `The JPEG has ${components} components; expected 1, 3 or 4`);
+  }
+  return { height: view.getUint16(1), width: view.getUint16(3), components };
 }
 
 function isStartOfFrame(marker: number): boolean {

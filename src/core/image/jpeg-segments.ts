@@ -1,6 +1,7 @@
 /** Markers of ITU-T T.81, table B.1, and JFIF/Exif/Adobe use of APPn. */
 export const JPEG = {
   SOF0: 0xc0,
+  SOF1: 0xc1,
   SOF2: 0xc2,
   DHT: 0xc4,
   JPG: 0xc8,
@@ -11,6 +12,7 @@ export const JPEG = {
   SOI: 0xd8,
   EOI: 0xd9,
   SOS: 0xda,
+  DQT: 0xdb,
   DRI: 0xdd,
   APP1: 0xe1,
   APP14: 0xee,

@@ -1,6 +1,7 @@
 import { IMAGE_MAX_ASPECT_RATIO, IMAGE_MAX_BYTES, IMAGE_MAX_EDGE_PX, IMAGE_MAX_PIXELS } from '../limits.ts';
 import { orientationOf } from './exif.ts';
 import { imageTooLarge, invalidImage, unsupportedImage } from './image-failure.ts';
+import type { JpegHeader } from './jpeg-header.ts';
 import { readJpegHeader } from './jpeg-header.ts';
 import type { Orientation } from './orientation.ts';
 import { readPngHeader } from './png-header.ts';
@@ -15,7 +16,7 @@ interface Stored {
 
 /** What the bytes themselves say, whatever the client called them. */
 export type ImageHeader =
-  | (Stored & { readonly format: 'jpeg'; readonly components: 1 | 3 | 4 })
+  | (Stored & { readonly format: 'jpeg'; readonly colour: JpegHeader['colour'] })
   | (Stored & { readonly format: 'png'; readonly grey16: boolean })
   | (Stored & { readonly format: 'webp' });
 
