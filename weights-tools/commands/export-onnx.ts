@@ -1,0 +1,115 @@
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { type ArtifactFolder, beginArtifactFolder } from '../artifact-folder.ts';
+import { derivedManifest } from '../export/derived-manifest.ts';
+import { type MergedModel, openMerged, verifyFile } from '../export/merged-model.ts';
+import { describePlan, type OnnxPlan, planOnnx, WEIGHT_FORMATS, type WeightFormat } from '../export/onnx-plan.ts';
+import { buildPatchEmbed, describePatchEmbed, PATCH_EMBED_FILE } from '../export/patch-embed.ts';
+import { writeModel } from '../export/write-model.ts';
+import { untilInterrupted } from '../interrupt.ts';
+import { readTextFiles } from '../merge/text-files.ts';
+import { GROUP_SIZES, type GroupSize } from '../onnx/stored-weight.ts';
+import { startProgress } from '../progress.ts';
+import { memoryOption } from './memory-option.ts';
+
+interface ExportOnnxOptions {
+  readonly out: string;
+  readonly weights: WeightFormat;
+  readonly groupSize: GroupSize;
+  readonly memory: number;
+  readonly dryRun?: true;
+  readonly force?: true;
+}
+
+export function exportOnnxCommand(): Command {
+  return new Command('onnx')
+    .summary('the model for the endpoint')
+    .description(
+      'Writes decoder, token embedding and patch embedding for ONNX Runtime, with the tokenizer beside them.\n' +
+        'int8 and int4 round weights in groups along each row; the head stays at 8 bits or more.',
+    )
+    .argument('<merged>', 'folder that vora merge wrote')
+    .requiredOption('--out <dir>', 'folder to create')
+    .addOption(new Option('--weights <format>', 'how linears are stored').choices(WEIGHT_FORMATS).default('f32'))
+    .option('--group-size <n>', `weights that share a scale: ${GROUP_SIZES.join(', ')}`, groupSize, 32)
+    .addOption(memoryOption())
+    .option('--dry-run', 'print the plan, write nothing')
+    .option('--force', 'replace a finished output folder')
+    .addHelpText(
+      'after',
+      '\nExamples:\n' +
+        '  $ vora export onnx merged --out onnx\n' +
+        '  $ vora export onnx merged --weights int4 --group-size 32 --out onnx-int4\n\n' +
+        'For int8 and int4, merge with --dtype f32 first.',
+    )
+    .action(async (path: string, options: ExportOnnxOptions) => {
+      const merged = await openMerged(path);
+      try {
+        await untilInterrupted((signal) => exportOnnx(merged, options, signal));
+      } finally {
+        await merged.close();
+      }
+    });
+}
+
+async function exportOnnx(merged: MergedModel, options: ExportOnnxOptions, signal: AbortSignal): Promise<void> {
+  const { manifest, llm } = merged;
+  const { weights, groupSize, memory: memoryBytes } = options;
+  const startMs = performance.now();
+  const plan = planOnnx(manifest.llm, llm, { weights, groupSize, memoryBytes });
+  if (weights !== 'f32' && manifest.weights !== 'f32') {
+    process.stderr.write(
+      `warning: ${merged.folder} was rounded to ${manifest.weights} already, and ${weights} rounds it again; ` +
+        'merge with --dtype f32 and export from that\n',
+    );
+  }
+  if (options.dryRun === true) {
+    process.stdout.write(`${describePlan(plan)}\n`);
+    return;
+  }
+  const folder = await beginArtifactFolder(options.out, { force: options.force === true });
+  await write(folder, merged, plan, weights, signal);
+  const seconds = ((performance.now() - startMs) / 1000).toFixed(1);
+  process.stdout.write(`${describePlan(plan)}\nwrote ${options.out} in ${seconds} s\n`);
+}
+
+/** Checks every input against its digest, writes the models, then the files beside them, then the manifest. */
+async function write(
+  folder: ArtifactFolder,
+  merged: MergedModel,
+  plan: OnnxPlan,
+  weights: WeightFormat,
+  signal: AbortSignal,
+): Promise<void> {
+  const { manifest, vision } = merged;
+  const inputBytes = manifest.artifacts.reduce((sum, { bytes }) => sum + bytes, 0);
+  const progress = startProgress('export', inputBytes + 2 * plan.outputBytes);
+  const onBytes = (bytes: number): void => {
+    progress.advance(bytes);
+  };
+  for (const file of manifest.artifacts) {
+    await verifyFile(merged.folder, file, { onBytes, signal });
+  }
+  const buffer = new Float32Array(plan.bufferFloats);
+  for (const model of plan.models) {
+    await writeModel(model, folder, buffer, { progress, signal });
+  }
+  const patchEmbed = await buildPatchEmbed(manifest, vision);
+  await folder.write(PATCH_EMBED_FILE, patchEmbed.model);
+  for (const [path, content] of (await readTextFiles([merged.folder])).contents) {
+    await folder.write(path, content);
+  }
+  await folder.finish(await derivedManifest(merged, { kind: 'onnx', weights, inputs: manifest.artifacts }), {
+    onBytes,
+    signal,
+  });
+  progress.done();
+  process.stdout.write(`${describePatchEmbed(patchEmbed)}\n`);
+}
+
+function groupSize(text: string): GroupSize {
+  const size = GROUP_SIZES.find((candidate) => String(candidate) === text);
+  if (size === undefined) {
+    throw new InvalidArgumentError(`Expected one of ${GROUP_SIZES.join(', ')}.`);
+  }
+  return size;
+}
