@@ -40,6 +40,32 @@ export function encodeBase64(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   return text;
 }
 
+/** Bytes that become one piece of base64: large enough to be cheap, small enough not to count as a copy. */
+const CHUNK_BYTES = 3 * 16 * 1024;
+
+/** Base64 of the concatenation of `parts`, piece by piece, without ever holding the whole. */
+export function* base64Chunks(parts: readonly Uint8Array[]): Generator<Uint8Array<ArrayBuffer>, void> {
+  let carry = new Uint8Array(0);
+  for (const part of parts) {
+    const lead = Math.min(part.length, (3 - (carry.length % 3)) % 3);
+    carry = joined(carry, part.subarray(0, lead));
+    if (carry.length % 3 !== 0) {
+      continue;
+    }
+    if (carry.length > 0) {
+      yield encodeBase64(carry);
+    }
+    const whole = part.length - ((part.length - lead) % 3);
+    for (let at = lead; at < whole; at += CHUNK_BYTES) {
+      yield encodeBase64(part.subarray(at, Math.min(at + CHUNK_BYTES, whole)));
+    }
+    carry = part.slice(whole);
+  }
+  if (carry.length > 0) {
+    yield encodeBase64(carry);
+  }
+}
+
 /**
  * Strict inverse of `encodeBase64`: standard alphabet, padded, no white space, no stray bits (Python's `validate=True`).
  *
@@ -103,6 +129,13 @@ function badCharacter(text: string, name: string, groupStart: number, start: num
     `code 0x${text.charCodeAt(index).toString(16)}`,
     'A-Z a-z 0-9 + /',
   );
+}
+
+function joined(a: Uint8Array, b: Uint8Array): Uint8Array<ArrayBuffer> {
+  const both = new Uint8Array(a.length + b.length);
+  both.set(a);
+  both.set(b, a.length);
+  return both;
 }
 
 function byte(bytes: Uint8Array, index: number): number {

@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer';
 import { describe, expect, it } from 'vitest';
-import { base64Length, decodeBase64, encodeBase64 } from '../../../src/core/bytes/base64.ts';
+import { base64Chunks, base64Length, decodeBase64, encodeBase64 } from '../../../src/core/bytes/base64.ts';
 
 const ascii = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 const sample = (length: number) => Uint8Array.from({ length }, (_, i) => (i * 167 + 251) & 0xff);
@@ -21,6 +21,24 @@ describe('base64', () => {
     const bytes = sample(100);
     const pieces = ascii(encodeBase64(bytes.subarray(0, 33))) + ascii(encodeBase64(bytes.subarray(33)));
     expect(pieces).toBe(Buffer.from(bytes).toString('base64'));
+  });
+
+  it('streams parts of any lengths as one text', () => {
+    for (const lengths of [
+      [0],
+      [1],
+      [0, 0, 2],
+      [1, 1, 1],
+      [2, 2, 2, 2],
+      [3, 49_152, 1],
+      [7, 100_000, 5],
+      [1, 0, 98_306, 2],
+    ]) {
+      const bytes = sample(lengths.reduce((sum, length) => sum + length, 0));
+      let end = 0;
+      const parts = lengths.map((length) => bytes.subarray(end, (end += length)));
+      expect([...base64Chunks(parts)].map(ascii).join('')).toBe(Buffer.from(bytes).toString('base64'));
+    }
   });
 
   it.each([

@@ -1,0 +1,32 @@
+import { RequestError, toWireError, type Failure, type OpenAIError } from '../src/core/protocol/failure.ts';
+
+/** What a thrown thing tells the client. Anything that is no RequestError is a bug: its text stays in the log. */
+export function failureOf(error: unknown): Failure {
+  return error instanceof RequestError
+    ? error.failure
+    : { kind: 'internal', message: 'The worker failed; see its log' };
+}
+
+export function errorBody(error: unknown): OpenAIError {
+  return toWireError(failureOf(error)).body;
+}
+
+/** The one way an error leaves as a response. */
+export function errorResponse(error: unknown): Response {
+  const failure = failureOf(error);
+  const { status, body, retryAfterSeconds } = toWireError(failure);
+  const response = Response.json(body, { status });
+  if (status >= 500) {
+    // openai-node retries any 5xx unless told; a wrong setting does not heal in half a second.
+    response.headers.set('x-should-retry', String(isRetryable(failure)));
+  }
+  if (retryAfterSeconds !== undefined) {
+    response.headers.set('retry-after', String(retryAfterSeconds));
+  }
+  return response;
+}
+
+/** Whether the same request may succeed a moment later; decided here and nowhere else. */
+function isRetryable(failure: Failure): boolean {
+  return failure.kind === 'upstream-unreachable' || failure.kind === 'upstream-broke' || failure.kind === 'overloaded';
+}

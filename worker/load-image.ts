@@ -1,0 +1,106 @@
+import { base64Length, decodeBase64 } from '../src/core/bytes/base64.ts';
+import { MalformedFile } from '../src/core/bytes/malformed-file.ts';
+import { IMAGE_FETCH_TIMEOUT_MS, IMAGE_MAX_BYTES, IMAGE_REDIRECTS_MAX } from '../src/core/limits.ts';
+import { RequestError } from '../src/core/protocol/failure.ts';
+import { denyReason } from './public-url.ts';
+import { declaredLength, readLimited } from './read-body.ts';
+
+type Fetch = (input: string, init: RequestInit) => Promise<Response>;
+
+const BASE64_DATA_URL = /^data:[^,]{0,256};base64,/i;
+
+/**
+ * Encoded bytes of an image that a client named by a `data:` or `https:` URL. What the URL or the host says about the
+ * type is ignored: the bytes are sniffed later.
+ *
+ * @param param path of the part, e.g. `messages[0].content[1].image_url.url`; every failure names it.
+ * @throws RequestError `invalid-image` (not base64), `image-too-large`, `image-unreachable` (a URL that is refused,
+ *   fails, or answers anything but 200).
+ */
+export async function loadImage(
+  url: string,
+  param: string,
+  fetcher: Fetch,
+  signal: AbortSignal,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = /^data:/i.test(url) ? readDataUrl(url, param) : await download(url, param, fetcher, signal);
+  if (bytes === null) {
+    throw new RequestError({
+      kind: 'image-too-large',
+      param,
+      message: `The image is larger than ${IMAGE_MAX_BYTES} bytes`,
+    });
+  }
+  return bytes;
+}
+
+function readDataUrl(url: string, param: string): Uint8Array<ArrayBuffer> | null {
+  const head = BASE64_DATA_URL.exec(url)?.[0];
+  if (head === undefined) {
+    const message = 'A data URL must be data:image/…;base64,…';
+    throw new RequestError({ kind: 'invalid-image', param, message });
+  }
+  if (url.length - head.length > base64Length(IMAGE_MAX_BYTES)) {
+    return null;
+  }
+  try {
+    return decodeBase64(url, param, head.length);
+  } catch (cause) {
+    if (!(cause instanceof MalformedFile)) {
+      throw cause;
+    }
+    throw new RequestError({ kind: 'invalid-image', param, message: cause.message }, { cause });
+  }
+}
+
+async function download(
+  first: string,
+  param: string,
+  fetcher: Fetch,
+  signal: AbortSignal,
+): Promise<Uint8Array<ArrayBuffer> | null> {
+  const unreachable = (message: string, cause?: unknown) =>
+    new RequestError(
+      { kind: 'image-unreachable', param, message: `The image URL cannot be used: ${message}` },
+      { cause },
+    );
+  const timeout = AbortSignal.timeout(IMAGE_FETCH_TIMEOUT_MS);
+  let url = parseUrl(first);
+  try {
+    for (let hop = 0; hop <= IMAGE_REDIRECTS_MAX; hop++) {
+      const reason = url === null ? 'it is not a data: or https: URL' : denyReason(url);
+      if (url === null || reason !== null) {
+        throw unreachable(hop === 0 ? `${reason}` : `it redirects to a URL that may not be fetched: ${reason}`);
+      }
+      const response = await fetcher(url.href, {
+        headers: { accept: 'image/jpeg, image/png, image/webp', 'user-agent': 'vora-edge' },
+        redirect: 'manual',
+        signal: AbortSignal.any([timeout, signal]),
+      });
+      const location = response.headers.get('location');
+      if (response.status >= 300 && response.status < 400 && location !== null) {
+        await response.body?.cancel();
+        url = parseUrl(location, url);
+        continue;
+      }
+      if (response.status !== 200) {
+        await response.body?.cancel();
+        throw unreachable(`its host answered ${response.status}`);
+      }
+      return await readLimited(response.body, declaredLength(response.headers), IMAGE_MAX_BYTES);
+    }
+  } catch (cause) {
+    if (cause instanceof RequestError) {
+      throw cause;
+    }
+    throw unreachable(
+      timeout.aborted ? `no answer within ${IMAGE_FETCH_TIMEOUT_MS} ms` : 'its host did not answer',
+      cause,
+    );
+  }
+  throw unreachable(`more than ${IMAGE_REDIRECTS_MAX} redirects`);
+}
+
+function parseUrl(text: string, base?: URL): URL | null {
+  return URL.canParse(text, base?.href) ? new URL(text, base?.href) : null;
+}

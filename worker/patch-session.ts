@@ -1,0 +1,43 @@
+import { type InferenceSession, Tensor } from 'onnxruntime-web/wasm';
+import type { PatchEmbedder } from '../src/core/image/patch-embedder.ts';
+import type { Patches } from '../src/core/image/patchify.ts';
+import type { Bundle } from './bundle.ts';
+import { keepResult } from './keep-result.ts';
+import { createOrtSession } from './ort-runtime.ts';
+
+/**
+ * The patch embedding of a bundle on ONNX Runtime Web: patches u8 [N, 3·p·p] and grid i64 [2] → embeddings f32 [N, H].
+ *
+ * Loaded once per isolate. One run at a time: ONNX Runtime Web refuses a second run of a session that is still running.
+ * Peak memory beside the runtime: the graph's bytes twice while it loads (ours and the runtime's copy), later once.
+ */
+export function createPatchSession(bundle: Bundle): PatchEmbedder & { warm(): Promise<void> } {
+  const session = keepResult(async () => createOrtSession(await bundle.graph()));
+  let last: Promise<unknown> = Promise.resolve();
+  return {
+    async warm() {
+      await session();
+    },
+    async embed(patches) {
+      const ort = await session();
+      const run = last.then(() => embedOn(ort, patches));
+      // A rejected run must not reject the runs behind it.
+      last = run.catch(() => undefined);
+      return run;
+    },
+  };
+}
+
+async function embedOn(session: InferenceSession, { data, rows, cols }: Patches): Promise<Float32Array> {
+  const count = rows * cols;
+  const { embeddings } = await session.run({
+    patches: new Tensor('uint8', data, [count, data.length / count]),
+    grid: new Tensor('int64', BigInt64Array.of(BigInt(rows), BigInt(cols)), [2]),
+  });
+  if (!(embeddings?.data instanceof Float32Array) || embeddings.dims[0] !== count) {
+    throw new TypeError(
+      `patch_embed.onnx gave ${embeddings?.type} [${embeddings?.dims.join(', ')}] for ${count} patches`,
+    );
+  }
+  return embeddings.data;
+}

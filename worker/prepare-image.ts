@@ -1,0 +1,60 @@
+import { f32ToBf16 } from '../src/core/bytes/float.ts';
+import { encodeTorchTensor } from '../src/core/bytes/torch-tensor.ts';
+import { patchify } from '../src/core/image/patchify.ts';
+import { preprocess } from '../src/core/image/preprocess.ts';
+import { sniffImage } from '../src/core/image/sniff.ts';
+import type { Deps } from './deps.ts';
+import { decodeImage } from './decode-image.ts';
+import { encodePng } from './encode-png.ts';
+import { loadImage } from './load-image.ts';
+import type { Stopwatch } from './stopwatch.ts';
+
+/** An image in the form in which it travels upstream. */
+export interface PreparedImage {
+  part: 'image_embeds' | 'image_url';
+  /** What stands before the base64 text: a data URL's head, or nothing. */
+  prefix: string;
+  /** Bytes whose concatenation, as base64, is the part's payload. */
+  payload: Uint8Array[];
+  /** Prompt tokens that the image becomes; 0 where only upstream knows. */
+  tokens: number;
+}
+
+/**
+ * From a client's URL to what the upstream takes: load, sniff, decode, preprocess, embed.
+ *
+ * Peak memory, beside the encoded file: the decoder's pixels (4 bytes each; see src/core/image/decode.ts), then the small
+ * model input, then embeddings as f32 and bf16 (22 MB for 1024 patches at 7B size). Only the payload outlives the call.
+ *
+ * @param param path of the part; every failure names it.
+ */
+export async function prepareImage(
+  url: string,
+  param: string,
+  { config, bundle, embedder, fetch }: Deps,
+  { stopwatch, signal }: { stopwatch: Stopwatch; signal: AbortSignal },
+): Promise<PreparedImage> {
+  const file = await stopwatch.time('fetch', () => loadImage(url, param, fetch, signal));
+  const header = sniffImage(file, param);
+  const { wire } = config.upstream;
+  if (wire === 'original') {
+    return { part: 'image_url', prefix: `data:image/${header.format};base64,`, payload: [file], tokens: 0 };
+  }
+  const { vision, llm } = await bundle.manifest();
+  const upright = await stopwatch.time('decode', () => decodeImage(file, header, param));
+  const input = await stopwatch.time('resize', async () => preprocess(upright, vision, param));
+  const patches = patchify(input, vision.patchSize);
+  const tokens = patches.rows * patches.cols;
+  if (wire === 'pixels') {
+    const png = await stopwatch.time('encode', () => encodePng(input));
+    return { part: 'image_url', prefix: 'data:image/png;base64,', payload: [png], tokens };
+  }
+  const embeddings = await stopwatch.time('embed', () => embedder.embed(patches));
+  const bf16 = f32ToBf16(embeddings);
+  const { head, data, tail } = encodeTorchTensor({
+    dtype: 'bf16',
+    shape: [tokens, llm.hiddenSize],
+    data: new Uint8Array(bf16.buffer, bf16.byteOffset, bf16.byteLength),
+  });
+  return { part: 'image_embeds', prefix: '', payload: [head, data, tail], tokens };
+}

@@ -1,0 +1,42 @@
+/**
+ * Which URLs the worker may fetch for a client: https on the default port to a public host name.
+ *
+ * A host name can still resolve to a private address; on Cloudflare `global_fetch_strictly_public` closes that door, and
+ * a self-hosted workerd needs an egress rule for it.
+ */
+
+const PRIVATE_SUFFIXES = [
+  'localhost',
+  'local',
+  'internal',
+  'intranet',
+  'lan',
+  'home.arpa',
+  'corp',
+  'private',
+  'test',
+  'onion',
+];
+
+/** Why a URL must not be fetched, or null where it may. */
+export function denyReason(url: URL): string | null {
+  if (url.protocol !== 'https:') {
+    return `the scheme ${url.protocol.slice(0, 16)} is not https:`;
+  }
+  if (url.username !== '' || url.password !== '') {
+    return 'it holds a user name or password';
+  }
+  if (url.port !== '') {
+    return 'it names a port';
+  }
+  // The URL parser has already turned decimal, octal and hex forms into dotted quads.
+  const host = url.hostname.replace(/\.$/, '');
+  if (host.startsWith('[') || /^[\d.]+$/.test(host)) {
+    return 'its host is an IP address';
+  }
+  const labels = host.split('.');
+  if (labels.length < 2 || PRIVATE_SUFFIXES.some((suffix) => host === suffix || host.endsWith(`.${suffix}`))) {
+    return 'its host is not a public name';
+  }
+  return null;
+}

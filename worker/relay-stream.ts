@@ -1,0 +1,100 @@
+import { PING_INTERVAL_MS, UPSTREAM_IDLE_TIMEOUT_MS } from '../src/core/limits.ts';
+import {
+  finishChunk,
+  type ResponseIdentity,
+  roleChunk,
+  textChunk,
+  usageChunk,
+} from '../src/core/protocol/chat-response.ts';
+import { RequestError } from '../src/core/protocol/failure.ts';
+import { DONE, encodeEvent, PING } from '../src/core/protocol/sse.ts';
+import { errorBody } from './error-response.ts';
+import type { AnswerEvent } from './upstream-answer.ts';
+
+export interface Relay {
+  identity: ResponseIdentity;
+  includeUsage: boolean;
+  /** Stops the upstream: the client has left, or the relay gives up. */
+  abort(): void;
+  /** Told once about an answer that ended in an error. */
+  onFailure(error: unknown): void;
+  /** Silence after which a ping is sent. */
+  pingMs?: number;
+  /** Silence of upstream after which the answer counts as broken. */
+  idleMs?: number;
+}
+
+/**
+ * An answer as OpenAI's event stream.
+ *
+ * Pulled by the client: a slow reader slows upstream down. A failure becomes `data: {"error": …}` without `[DONE]`, the
+ * one signal that every measured client takes for an error. Finish reason, usage and `[DONE]` are sent together, after
+ * the answer is proven whole. Comments fill the silence: they keep proxies open, and writing one is how workerd finds
+ * out that a client has left before the first token.
+ */
+export function relayAnswer(answer: AsyncIterator<AnswerEvent, void>, relay: Relay): ReadableStream<Uint8Array> {
+  const { identity, includeUsage, pingMs = PING_INTERVAL_MS, idleMs = UPSTREAM_IDLE_TIMEOUT_MS } = relay;
+  const utf8 = new TextEncoder();
+  let next: Promise<IteratorResult<AnswerEvent, void>> | undefined;
+  let silentMs = 0;
+  let started = false;
+
+  async function pull(client: ReadableStreamDefaultController<Uint8Array>): Promise<void> {
+    const write = (text: string) => client.enqueue(utf8.encode(text));
+    const start = () => {
+      if (!started) {
+        started = true;
+        write(encodeEvent(roleChunk(identity, { includeUsage })));
+      }
+    };
+    try {
+      next ??= answer.next();
+      const result = await orTimeout(next, pingMs);
+      if (result === null) {
+        silentMs += pingMs;
+        if (silentMs >= idleMs) {
+          throw new RequestError({ kind: 'upstream-broke', message: `The model server was silent for ${silentMs} ms` });
+        }
+        write(PING);
+        return;
+      }
+      next = undefined;
+      silentMs = 0;
+      if (result.done === true) {
+        client.close();
+        return;
+      }
+      start();
+      if (result.value.kind === 'text') {
+        write(encodeEvent(textChunk(identity, result.value.text, { includeUsage })));
+        return;
+      }
+      write(encodeEvent(finishChunk(identity, result.value.finishReason, { includeUsage })));
+      if (includeUsage) {
+        write(encodeEvent(usageChunk(identity, result.value.usage)));
+      }
+      write(DONE);
+      client.close();
+    } catch (error) {
+      relay.onFailure(error);
+      relay.abort();
+      write(encodeEvent(errorBody(error)));
+      client.close();
+    }
+  }
+
+  return new ReadableStream({ pull, cancel: () => relay.abort() }, { highWaterMark: 0 });
+}
+
+/** The promise's result, or null when it takes longer; the promise itself goes on. */
+async function orTimeout<Result>(promise: Promise<Result>, ms: number): Promise<Result | null> {
+  let timer: ReturnType<typeof setTimeout> | null = null;
+  const timeout = new Promise<null>((resolve) => {
+    timer = setTimeout(() => resolve(null), ms);
+  });
+  try {
+    return await Promise.race([promise, timeout]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,85 @@
+import { base64Chunks, base64Length } from '../src/core/bytes/base64.ts';
+import type { ChatRequest } from '../src/core/protocol/chat-request.ts';
+import type { PreparedImage } from './prepare-image.ts';
+
+/** A request body of known length that is written while it is sent. */
+export interface UpstreamBody {
+  byteLength: number;
+  /** Can be opened once. Peak memory: one 64 KB piece of base64. */
+  open(): ReadableStream<Uint8Array>;
+}
+
+/**
+ * The JSON that goes upstream, with each image's base64 spliced in where its part is. Usage is always asked for: it shows
+ * whether upstream saw the images.
+ *
+ * @param images in the order of their parts.
+ * @param marker a string that no client can know; it holds the images' places in the skeleton.
+ */
+export function upstreamBody(
+  chat: ChatRequest,
+  model: string,
+  images: readonly PreparedImage[],
+  marker: string,
+): UpstreamBody {
+  const utf8 = new TextEncoder();
+  const pieces = skeleton(chat, model, images, marker)
+    .split(marker)
+    .map((text) => utf8.encode(text));
+  const payloads = images.map((image) => image.payload);
+  const payloadBytes = payloads.map((parts) => base64Length(parts.reduce((sum, part) => sum + part.byteLength, 0)));
+  return {
+    byteLength: [...pieces.map((piece) => piece.byteLength), ...payloadBytes].reduce((sum, bytes) => sum + bytes, 0),
+    open: () => streamOf(interleave(pieces, payloads)),
+  };
+}
+
+function* interleave(pieces: Uint8Array[], payloads: Uint8Array[][]): Generator<Uint8Array> {
+  for (const [i, piece] of pieces.entries()) {
+    yield piece;
+    yield* base64Chunks(payloads[i] ?? []);
+  }
+}
+
+function streamOf(pieces: Iterator<Uint8Array>): ReadableStream<Uint8Array> {
+  return new ReadableStream({
+    pull(out) {
+      const { done, value } = pieces.next();
+      if (done === true) {
+        out.close();
+      } else {
+        out.enqueue(value);
+      }
+    },
+  });
+}
+
+function skeleton(chat: ChatRequest, model: string, images: readonly PreparedImage[], marker: string): string {
+  const rest = images.values();
+  const messages = chat.messages.map(({ role, content }) => ({
+    role,
+    content: content.map((part) => (part.type === 'text' ? part : imagePart(rest.next().value, marker))),
+  }));
+  return JSON.stringify({
+    model,
+    messages,
+    stream: true,
+    stream_options: { include_usage: true },
+    max_tokens: chat.maxTokens,
+    temperature: chat.temperature,
+    top_p: chat.topP,
+    top_k: chat.topK,
+    seed: chat.seed,
+    stop: chat.stop.length === 0 ? undefined : chat.stop,
+  });
+}
+
+function imagePart(image: PreparedImage | undefined, marker: string): object {
+  if (image === undefined) {
+    throw new Error('an image part without its image');
+  }
+  const text = image.prefix + marker;
+  return image.part === 'image_embeds'
+    ? { type: 'image_embeds', image_embeds: text }
+    : { type: 'image_url', image_url: { url: text } };
+}

@@ -1,0 +1,106 @@
+import { z } from 'zod';
+import { UPSTREAM_ERROR_MAX_BYTES, UPSTREAM_MESSAGE_MAX_CHARS } from '../src/core/limits.ts';
+import { RequestError, type Failure } from '../src/core/protocol/failure.ts';
+import type { Deps } from './deps.ts';
+import { readLimited } from './read-body.ts';
+import type { UpstreamBody } from './upstream-body.ts';
+
+/** Hash of the vision weights that made the embeddings; an endpoint with other weights answers `vision_mismatch`. */
+const VISION_HEADER = 'x-vora-vision';
+
+export interface UpstreamCall {
+  body: UpstreamBody;
+  visionSha256: string | null;
+  requestId: string;
+  signal: AbortSignal;
+}
+
+/**
+ * Posts a chat request and returns its event stream.
+ *
+ * @throws RequestError: what upstream says about the client's own request is passed on (`invalid-request`); every other
+ *   answer is upstream's fault or ours (`overloaded`, `upstream-rejected`, `upstream-unreachable`, `upstream-broke`).
+ */
+export async function callUpstream(
+  { config: { upstream }, fetch }: Pick<Deps, 'config' | 'fetch'>,
+  { body, visionSha256, requestId, signal }: UpstreamCall,
+): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
+  const headers = new Headers({
+    'content-type': 'application/json',
+    accept: 'text/event-stream',
+    'x-request-id': requestId,
+  });
+  if (upstream.apiKey !== null) {
+    headers.set('authorization', `Bearer ${upstream.apiKey}`);
+  }
+  if (visionSha256 !== null) {
+    headers.set(VISION_HEADER, visionSha256);
+  }
+  const response = await send(fetch, endpointUrl(upstream.url), { headers, body, signal });
+  if (response.status !== 200) {
+    throw new RequestError(await readRejection(response));
+  }
+  if (response.body === null || !/^text\/event-stream\b/i.test(response.headers.get('content-type') ?? '')) {
+    await response.body?.cancel();
+    throw new RequestError({ kind: 'upstream-broke', message: 'The model server did not answer with an event stream' });
+  }
+  return response.body;
+}
+
+function endpointUrl(base: URL): string {
+  return `${base.href.replace(/\/$/, '')}/v1/chat/completions`;
+}
+
+async function send(
+  fetch: Deps['fetch'],
+  url: string,
+  { headers, body, signal }: { headers: Headers; body: UpstreamBody; signal: AbortSignal },
+): Promise<Response> {
+  // With a known length the body is sent as it is made, without chunked encoding, which some servers refuse.
+  const { readable, writable } = new FixedLengthStream(body.byteLength);
+  const sent = body.open().pipeTo(writable, { signal });
+  // A failed send shows as a failed fetch.
+  sent.catch(() => undefined);
+  try {
+    return await fetch(url, { method: 'POST', headers, body: readable, signal, redirect: 'manual' });
+  } catch (cause) {
+    const message = 'The model server cannot be reached';
+    throw new RequestError({ kind: 'upstream-unreachable', message }, { cause });
+  }
+}
+
+const errorBody = z.object({
+  error: z.object({
+    message: z.string(),
+    param: z.string().nullable().default(null),
+    code: z.string().nullable().default(null),
+  }),
+});
+
+async function readRejection(response: Response): Promise<Failure> {
+  const { status } = response;
+  const error = await readError(response);
+  const said = error === null ? '' : `: ${error.message.slice(0, UPSTREAM_MESSAGE_MAX_CHARS)}`;
+  if (status === 429 || status === 503) {
+    const seconds = Number(response.headers.get('retry-after') ?? '1');
+    return { kind: 'overloaded', retryAfterSeconds: Number.isFinite(seconds) && seconds >= 0 ? Math.ceil(seconds) : 1 };
+  }
+  if ((status === 400 || status === 413 || status === 422) && error !== null) {
+    return {
+      kind: 'invalid-request',
+      param: error.param,
+      message: `The model server refused the request${said}`,
+      ...(error.code === null ? {} : { code: error.code }),
+    };
+  }
+  return { kind: 'upstream-rejected', status, message: `The model server answered ${status}${said}` };
+}
+
+async function readError(response: Response): Promise<z.infer<typeof errorBody>['error'] | null> {
+  try {
+    const bytes = await readLimited(response.body, null, UPSTREAM_ERROR_MAX_BYTES);
+    return errorBody.parse(JSON.parse(new TextDecoder().decode(bytes ?? new Uint8Array(0)))).error;
+  } catch {
+    return null;
+  }
+}
