@@ -1,6 +1,8 @@
 import { Command, CommanderError } from 'commander';
 import { MalformedFile } from '../src/core/bytes/malformed-file.ts';
 import { BadInput } from './bad-input.ts';
+import { exportEdgeCommand } from './commands/export-edge.ts';
+import { exportOnnxCommand } from './commands/export-onnx.ts';
 import { inspectCommand } from './commands/inspect.ts';
 import { mergeCommand } from './commands/merge.ts';
 import { Interrupted } from './interrupt.ts';
@@ -13,6 +15,12 @@ export async function runCli(argv: readonly string[]): Promise<number> {
     .description('VoRA in deployment: merge a checkpoint into one plain language model, export it, serve it.')
     .addCommand(inspectCommand())
     .addCommand(mergeCommand())
+    .addCommand(
+      new Command('export')
+        .description('write a merged folder in the form that the endpoint or the worker reads')
+        .addCommand(exportOnnxCommand())
+        .addCommand(exportEdgeCommand()),
+    )
     .addHelpText(
       'after',
       '\nFrom a checkpoint to an answer:\n' +

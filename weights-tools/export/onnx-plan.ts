@@ -99,14 +99,12 @@ export function describePlan({ models, bufferFloats, outputBytes }: OnnxPlan): s
 
 /** The head stays at 8 bits or more: at 4 its errors go straight into the logits (weights-formats, quality). */
 function encodingsOf(weights: WeightFormat, groupSize: GroupSize): DecoderEncodings {
-  switch (weights) {
-    case 'f32':
-      return { blocks: 'f32', lmHead: 'f32' };
-    case 'int8':
-      return { blocks: { bits: 8, groupSize }, lmHead: { bits: 8, groupSize } };
-    case 'int4':
-      return { blocks: { bits: 4, groupSize }, lmHead: { bits: 8, groupSize } };
-  }
+  const encodings: Record<WeightFormat, DecoderEncodings> = {
+    f32: { blocks: 'f32', lmHead: 'f32' },
+    int8: { blocks: { bits: 8, groupSize }, lmHead: { bits: 8, groupSize } },
+    int4: { blocks: { bits: 4, groupSize }, lmHead: { bits: 8, groupSize } },
+  };
+  return encodings[weights];
 }
 
 /** A model with tied embeddings has no head of its own. */
