@@ -1,0 +1,42 @@
+import { readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { fromBytes } from '../../src/core/bytes/byte-source.ts';
+import { parseSafetensorsHeader } from '../../src/core/bytes/safetensors.ts';
+
+const GOLDEN = resolve(import.meta.dirname, '../fixtures/golden');
+
+type GoldenPart = { type: 'text'; text: string } | { type: 'image_url'; image_url: { url: string } };
+
+/** An entry of prompts.json: what python/reference computes for a conversation. */
+export interface GoldenPrompt {
+  name: string;
+  mode: 'square' | 'native';
+  messages: { role: 'system' | 'user' | 'assistant'; content: string | GoldenPart[] }[];
+  rendered: string;
+  /** -200 once for each image. */
+  ids: number[];
+  imageRuns: [start: number, length: number][];
+  promptTokens: number;
+  greedy: number[];
+  text: string;
+  causalGreedy: number[];
+}
+
+export const goldenPrompts = JSON.parse(readFileSync(join(GOLDEN, 'prompts.json'), 'utf8')) as GoldenPrompt[];
+
+/** Bytes of an image that a golden prompt names. */
+export function goldenImage(url: string): Buffer {
+  return readFileSync(join(GOLDEN, url));
+}
+
+/** The tensors of one golden file; f32 and u8 only. */
+export async function goldenTensors(file: string): Promise<Record<string, Float32Array | Uint8Array>> {
+  const bytes = readFileSync(join(GOLDEN, file));
+  const { tensors } = await parseSafetensorsHeader(fromBytes(file, bytes));
+  return Object.fromEntries(
+    [...tensors].map(([name, { dtype, start, end }]) => {
+      const data = Uint8Array.from(bytes.subarray(start, end));
+      return [name, dtype === 'F32' ? new Float32Array(data.buffer) : data];
+    }),
+  );
+}
