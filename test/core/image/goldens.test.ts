@@ -1,0 +1,88 @@
+import { createHash } from 'node:crypto';
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { Decoder } from '../../../src/core/image/decode.ts';
+import { applyOrientation } from '../../../src/core/image/orientation.ts';
+import { patchify } from '../../../src/core/image/patchify.ts';
+import { preprocess } from '../../../src/core/image/preprocess.ts';
+import type { Rgb } from '../../../src/core/image/rgb.ts';
+import { sniffImage } from '../../../src/core/image/sniff.ts';
+import { smartResize } from '../../../src/core/image/smart-resize.ts';
+import { loadImageDecoder } from '../../../src/endpoint/image-codecs.ts';
+import { PARAM, refusal } from './refusal.ts';
+import { goldenImages, goldenSizes, readGoldenImage, goldenTensor, visionOf } from './goldens.ts';
+
+let decoder: Decoder;
+beforeAll(async () => {
+  decoder = await loadImageDecoder();
+});
+
+async function upright(file: string): Promise<Rgb> {
+  const bytes = readGoldenImage(file);
+  const header = sniffImage(bytes, PARAM);
+  return applyOrientation(await decoder.decode(bytes, header, PARAM), header.orientation);
+}
+
+function sha256(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+function largestDifference(found: Uint8Array, expected: Uint8Array): number {
+  return expected.reduce((largest, value, i) => Math.max(largest, Math.abs(value - (found[i] ?? -1))), 0);
+}
+
+/** This one is the file of `png-grey16` as decoders other than Pillow read it; ours reads it as Pillow does. */
+const pillow = goldenImages.filter(({ name }) => name !== 'png-grey16-high-byte');
+
+describe.each(pillow)('$name, $mode', (golden) => {
+  it('equals Pillow in every byte', async () => {
+    const image = await upright(golden.file);
+    expect({ width: image.width, height: image.height }).toEqual({ width: golden.width, height: golden.height });
+
+    const input = preprocess(image, visionOf(golden.mode), PARAM);
+    const [rows, columns] = golden.grid;
+    expect({ width: input.width, height: input.height }).toEqual({ width: columns * 14, height: rows * 14 });
+    expect(largestDifference(input.data, await goldenTensor(golden, 'pixels')), 'largest difference').toBe(0);
+    expect(sha256(input.data)).toBe(golden.pixelsSha256);
+  });
+
+  it('is left alone once it is model-sized', async () => {
+    const vision = visionOf(golden.mode);
+    const input = preprocess(await upright(golden.file), vision, PARAM);
+    expect(preprocess(input, vision, PARAM)).toEqual(input);
+  });
+});
+
+it.each(pillow.filter(({ pixels448Sha256 }) => pixels448Sha256))('$name equals Pillow at 448 px', async (golden) => {
+  const input = preprocess(await upright(golden.file), visionOf('square', 448), PARAM);
+  expect(sha256(input.data)).toBe(golden.pixels448Sha256);
+});
+
+it.each(pillow.filter(({ nativeError }) => nativeError))('$name is refused in native mode', async (golden) => {
+  const image = await upright(golden.file);
+  expect(() => preprocess(image, visionOf('native'), PARAM)).toThrow(refusal('invalid-image'));
+});
+
+it('covers every format and colour kind that the decoders treat apart', () => {
+  const names = pillow.map(({ name }) => name);
+  const kinds = ['jpeg-cmyk', 'jpeg-ycck', 'jpeg-progressive', 'png-grey16', 'png-interlaced', 'webp-lossless-alpha'];
+  expect(names).toEqual(expect.arrayContaining([...kinds, ...[1, 2, 3, 4, 5, 6, 7, 8].map((n) => `exif-${n}-jpeg`)]));
+});
+
+it.each(pillow.filter(({ mode }) => mode === 'native'))('$name is cut as the reference cuts it', async (golden) => {
+  const input = preprocess(await upright(golden.file), visionOf(golden.mode), PARAM);
+  const [rows, cols] = golden.grid;
+  expect(patchify(input, 14)).toEqual({ data: await goldenTensor(golden, 'patches'), rows, cols });
+});
+
+describe('smartResize', () => {
+  it.each(goldenSizes.filter(({ resized }) => resized))('$width×$height becomes $resized', (golden) => {
+    const [height, width] = golden.resized ?? [];
+    expect(smartResize(golden.height, golden.width, { factor: 14, ...golden }, PARAM)).toEqual({ height, width });
+  });
+
+  it.each(goldenSizes.filter(({ error }) => error))('refuses $error', (golden) => {
+    expect(() => smartResize(golden.height, golden.width, { factor: 14, ...golden }, PARAM)).toThrow(
+      refusal('invalid-image'),
+    );
+  });
+});

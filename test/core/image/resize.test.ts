@@ -1,0 +1,135 @@
+import { describe, expect, it } from 'vitest';
+import { squareCanvas } from '../../../src/core/image/pad.ts';
+import { resizeBicubic } from '../../../src/core/image/resize.ts';
+import type { Rgb } from '../../../src/core/image/rgb.ts';
+
+/** xorshift32: the same pictures on every run. */
+function createRandom(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return (state >>> 0) / 2 ** 32;
+  };
+}
+
+function noise(width: number, height: number, seed: number): Rgb {
+  const random = createRandom(seed);
+  return { width, height, data: Uint8Array.from({ length: width * height * 3 }, () => random() * 256) };
+}
+
+/** The definition, in float64 and without rounding between the axes: Keys' cubic, a = -0.5, stretched when shrinking. */
+function naive(source: Rgb, width: number, height: number): number[] {
+  const horizontal = weights(source.width, width);
+  const vertical = weights(source.height, height);
+  const out: number[] = [];
+  for (const rowWeights of vertical) {
+    for (const columnWeights of horizontal) {
+      for (let channel = 0; channel < 3; channel++) {
+        let sum = 0;
+        for (const [y, wy] of rowWeights.entries()) {
+          for (const [x, wx] of columnWeights.entries()) {
+            sum += wy * wx * (source.data[(y * source.width + x) * 3 + channel] ?? 0);
+          }
+        }
+        out.push(Math.min(Math.max(sum, 0), 255));
+      }
+    }
+  }
+  return out;
+}
+
+function weights(from: number, to: number): number[][] {
+  const scale = from / to;
+  const stretch = Math.max(scale, 1);
+  return Array.from({ length: to }, (_, i) => {
+    const row = Array.from({ length: from }, (_, x) => cubic((x + 0.5 - (i + 0.5) * scale) / stretch));
+    const sum = row.reduce((a, b) => a + b, 0);
+    return row.map((weight) => weight / sum);
+  });
+}
+
+function cubic(distance: number): number {
+  const x = Math.abs(distance);
+  if (x <= 1) {
+    return 1.5 * x ** 3 - 2.5 * x ** 2 + 1;
+  }
+  return x < 2 ? -0.5 * x ** 3 + 2.5 * x ** 2 - 4 * x + 2 : 0;
+}
+
+const sizes = [
+  [1, 1, 7, 5],
+  [5, 4, 5, 9],
+  [9, 9, 3, 3],
+  [31, 7, 14, 14],
+  [7, 31, 14, 28],
+  [13, 90, 28, 14],
+  [40, 40, 1, 1],
+] as const;
+
+describe('resizeBicubic', () => {
+  it.each(sizes)('%i×%i → %i×%i is the cubic convolution, but for rounding and clipping', (w, h, width, height) => {
+    // Half the range, so that clipping after the first pass, which the definition lacks, stays out of the picture.
+    const source = noise(w, h, 7);
+    const data = source.data.map((value) => 64 + value / 2);
+    const found = resizeBicubic({ ...source, data }, width, height);
+    const expected = naive({ ...source, data }, width, height);
+    // Half a level from each of two roundings; the first may be amplified by the second pass's negative lobes.
+    expect(Math.max(...expected.map((value, i) => Math.abs(value - (found.data[i] ?? -1))))).toBeLessThan(1.2);
+  });
+
+  it.each(sizes)('%i×%i → %i×%i keeps a flat colour flat', (w, h, width, height) => {
+    const source = { width: w, height: h, data: new Uint8Array(w * h * 3).fill(255) };
+    expect(resizeBicubic(source, width, height).data).toEqual(new Uint8Array(width * height * 3).fill(255));
+  });
+
+  it.each([
+    [30, 20, 14],
+    [20, 31, 14],
+    [20, 13, 20],
+    [5, 8, 8],
+    [1, 9, 28],
+    [50, 1, 14],
+  ])('a black canvas around %i×%i gives what filled-in black gives, at %i px', (width, height, edge) => {
+    const image = noise(width, height, 3);
+    const canvas = squareCanvas(image);
+    const filled = new Uint8Array(canvas.width * canvas.height * 3);
+    for (let y = 0; y < height; y++) {
+      const row = image.data.subarray(y * width * 3, (y + 1) * width * 3);
+      filled.set(row, ((y + canvas.top) * canvas.width + canvas.left) * 3);
+    }
+    const expected = resizeBicubic({ width: canvas.width, height: canvas.height, data: filled }, edge, edge);
+    expect(resizeBicubic(image, edge, edge, canvas)).toEqual(expected);
+  });
+
+  it('overshoots at an edge and clips it', () => {
+    const data = Uint8Array.from({ length: 12 }, (_, i) => (i < 6 ? 0 : 255));
+    const { data: found } = resizeBicubic({ width: 4, height: 1, data }, 16, 1);
+    expect([Math.min(...found), Math.max(...found)]).toEqual([0, 255]);
+  });
+
+  it('survives the coefficient sums of extreme pictures in 32 bits', () => {
+    // Alternating black and white drives the sums to their extremes; a wrapped sum would show as a wild value.
+    for (const [from, to] of [
+      [2, 3],
+      [3, 2],
+      [64, 63],
+      [63, 64],
+      [200, 3],
+    ] as const) {
+      const data = Uint8Array.from({ length: from * 3 }, (_, i) => (Math.floor(i / 3) % 2 === 0 ? 0 : 255));
+      const expected = naive({ width: from, height: 1, data }, to, 1);
+      const { data: found } = resizeBicubic({ width: from, height: 1, data }, to, 1);
+      expect(Math.max(...expected.map((value, i) => Math.abs(value - (found[i] ?? -1))))).toBeLessThan(0.51);
+    }
+  });
+});
+
+describe('squareCanvas', () => {
+  it('centres the image; the odd pixel of black comes after it', () => {
+    expect(squareCanvas({ width: 5, height: 2 })).toEqual({ width: 5, height: 5, left: 0, top: 1 });
+    expect(squareCanvas({ width: 3, height: 500 })).toEqual({ width: 500, height: 500, left: 248, top: 0 });
+    expect(squareCanvas({ width: 4, height: 4 })).toEqual({ width: 4, height: 4, left: 0, top: 0 });
+  });
+});
