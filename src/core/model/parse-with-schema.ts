@@ -14,7 +14,12 @@ export function parseWithSchema<T>(schema: z.ZodType<T>, file: string, value: un
   const [issue] = result.error.issues;
   const path = issue?.path ?? [];
   const place = path.length === 0 ? 'top level' : path.map(String).join('.');
-  throw new MalformedFile(file, place, describe(valueAt(value, path)), issue?.message ?? 'another value');
+  throw new MalformedFile(file, place, describe(valueAt(value, path)), expectation(issue?.message ?? ''));
+}
+
+/** zod says `Too small: expected number to be >0, received -1`; our message has its own place for what was found. */
+function expectation(message: string): string {
+  return message.replace(/^.*?expected /, '').replace(/, received .*$/, '') || 'another value';
 }
 
 function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {

@@ -133,7 +133,7 @@ it.each(['f32', 'f16'] as const)('merge to %s equals W + B·A summed in f64', as
           magnitude += Math.abs(term);
         }
         const error = Math.abs((values[row * columns + column] ?? Number.NaN) - sum) / magnitude;
-        farthest = error <= farthest ? farthest : error;
+        farthest = Math.max(farthest, error);
       }
     }
   }

@@ -1,0 +1,357 @@
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, readFile, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import {
+  ADAPTER,
+  BASE,
+  changedCheckpoint,
+  copyOf,
+  tempFolder,
+  type TestTensor,
+  VORA_AUX,
+  VORA_RANDOM,
+} from '../../support/checkpoint-folder.ts';
+import { type CliResult, runInProcess } from '../../support/run-cli.ts';
+
+const LAYER = 'llm.model.layers.0';
+
+/** Merges, expects the exit code, and that neither the output nor a partial one was begun. */
+async function refused(code: number, ...args: string[]): Promise<string> {
+  const out = join(await tempFolder(), 'merged');
+  const result: CliResult = await runInProcess('merge', ...args, '--out', out);
+  expect(result.code).toBe(code);
+  expect(existsSync(out) || existsSync(`${out}.partial`)).toBe(false);
+  return result.stderr;
+}
+
+function need(tensors: Map<string, TestTensor>, name: string): TestTensor {
+  const tensor = tensors.get(name);
+  if (tensor === undefined) {
+    throw new Error(`no ${name}`);
+  }
+  return tensor;
+}
+
+function moveTensor(tensors: Map<string, TestTensor>, from: string, to: string): void {
+  tensors.set(to, need(tensors, from));
+  tensors.delete(from);
+}
+
+async function changeJson(path: string, change: (json: Record<string, unknown>) => void): Promise<void> {
+  const json = JSON.parse(await readFile(path, 'utf8')) as Record<string, unknown>;
+  change(json);
+  await writeFile(path, JSON.stringify(json));
+}
+
+describe('tensors that do not make the model', () => {
+  it.each<[string, (tensors: Map<string, TestTensor>) => void, string]>([
+    [
+      'a base tensor missing',
+      (tensors) => tensors.delete('llm.model.norm.weight'),
+      'model.norm.weight: found nothing, expected [64]',
+    ],
+    [
+      'a base tensor of another shape',
+      (tensors) => {
+        const norm = need(tensors, 'llm.model.norm.weight');
+        tensors.set('llm.model.norm.weight', { ...norm, shape: [32], bytes: norm.bytes.subarray(64) });
+      },
+      'model.safetensors: llm.model.norm.weight: found [32], expected [64]',
+    ],
+    [
+      'a base tensor transposed',
+      (tensors) => {
+        const down = need(tensors, `${LAYER}.mlp.down_proj.weight`);
+        tensors.set(`${LAYER}.mlp.down_proj.weight`, { ...down, shape: [96, 64] });
+      },
+      'mlp.down_proj.weight: found [96, 64], expected [64, 96]',
+    ],
+    [
+      'a dtype that is no float',
+      (tensors) => {
+        const norm = need(tensors, 'llm.model.norm.weight');
+        tensors.set('llm.model.norm.weight', { ...norm, dtype: 'I16' });
+      },
+      'llm.model.norm.weight: found I16, expected F32, BF16 or F16',
+    ],
+    [
+      'a tensor of nothing we know',
+      (tensors) => moveTensor(tensors, 'aux_vision.aux_layer_0.0.weight', 'projector.weight'),
+      'projector.weight: found a tensor that no part of the model takes',
+    ],
+    [
+      'a base tensor of a layer too many',
+      (tensors) => tensors.set('llm.model.layers.2.input_layernorm.weight', need(tensors, 'llm.model.norm.weight')),
+      'llm.model.layers.2.input_layernorm.weight: found a tensor that no part of the model takes',
+    ],
+    [
+      'half an adapter',
+      (tensors) => tensors.delete(`${LAYER}.self_attn.q_proj.lora_B.weight`),
+      `${LAYER}.self_attn.q_proj.lora_B.weight: found nothing, expected [64, 8] beside its other half`,
+    ],
+    [
+      'an adapter missing altogether',
+      (tensors) => {
+        tensors.delete(`${LAYER}.self_attn.q_proj.lora_A.weight`);
+        tensors.delete(`${LAYER}.self_attn.q_proj.lora_B.weight`);
+      },
+      `${LAYER}.self_attn.q_proj.lora_A.weight: found nothing, expected an adapter of rank 8`,
+    ],
+    [
+      'an adapter on a layer that should have none',
+      (tensors) => {
+        moveTensor(tensors, `${LAYER}.mlp.up_proj.lora_A.weight`, 'llm.model.layers.1.mlp.up_proj.lora_A.weight');
+        moveTensor(tensors, `${LAYER}.mlp.up_proj.lora_B.weight`, 'llm.model.layers.1.mlp.up_proj.lora_B.weight');
+      },
+      'layers.1.mlp.up_proj.lora_A.weight: found an adapter, expected none here',
+    ],
+    [
+      'an adapter on what is no linear',
+      (tensors) => moveTensor(tensors, `${LAYER}.mlp.up_proj.lora_A.weight`, 'llm.model.norm.lora_A.weight'),
+      'llm.model.norm.lora_A.weight: found a tensor that no part of the model takes',
+    ],
+    [
+      'an adapter of another rank',
+      (tensors) => {
+        const [a, b] = [`${LAYER}.mlp.up_proj.lora_A.weight`, `${LAYER}.mlp.up_proj.lora_B.weight`];
+        tensors.set(a, { ...need(tensors, a), shape: [4, 64], bytes: need(tensors, a).bytes.slice(0, 4 * 64 * 2) });
+        tensors.set(b, { ...need(tensors, b), shape: [96, 4], bytes: need(tensors, b).bytes.slice(0, 4 * 96 * 2) });
+      },
+      "found rank 4, expected config.json's lora.r 8",
+    ],
+    [
+      'halves of different rank',
+      (tensors) => {
+        const b = `${LAYER}.mlp.up_proj.lora_B.weight`;
+        tensors.set(b, { ...need(tensors, b), shape: [96, 4], bytes: need(tensors, b).bytes.slice(0, 4 * 96 * 2) });
+      },
+      'lora_B.weight: found [96, 4], expected [96, 8]',
+    ],
+    [
+      'the vision embedding incomplete',
+      (tensors) => tensors.delete('vision_embedding.pos_embed'),
+      'vision_embedding.pos_embed: found nothing, expected [1, 16, 80]',
+    ],
+  ])('%s', async (_name, change, message) => {
+    const checkpoint = await changedCheckpoint(change);
+    expect(await refused(1, checkpoint)).toContain(message);
+  });
+
+  it('all at once, the first eight by name', async () => {
+    const checkpoint = await changedCheckpoint((tensors) => {
+      for (const name of [...tensors.keys()].filter((key) => key.startsWith('llm.model.layers.1'))) {
+        tensors.delete(name);
+      }
+    });
+    expect((await refused(1, checkpoint)).trim().split('\n')).toHaveLength(10);
+  });
+});
+
+describe('base and adapters', () => {
+  it('adapters without a base', async () => {
+    const checkpoint = await copyOf(ADAPTER);
+    await writeFile(join(checkpoint, 'tokenizer.json'), '{}');
+    await writeFile(join(checkpoint, 'generation_config.json'), '{"eos_token_id": 1}');
+    expect(await refused(1, checkpoint)).toContain('give the model it was trained on with --base');
+  });
+
+  it('a base beside base weights of its own', async () => {
+    expect(await refused(1, VORA_RANDOM, '--base', BASE)).toContain(
+      'holds 51 base weights of its own; leave --base out',
+    );
+  });
+
+  it('a base of another size', async () => {
+    const base = await copyOf(BASE);
+    await changeJson(join(base, 'config.json'), (config) => (config['rms_norm_eps'] = 1e-5));
+    expect(await refused(1, ADAPTER, '--base', base)).toContain(
+      "rmsNormEps: found 0.00001, expected 0.000001 as in the checkpoint's config.json; is this the base",
+    );
+  });
+
+  it('a base that is none', async () => {
+    expect(await refused(1, ADAPTER, '--base', await tempFolder())).toContain('config.json: found nothing');
+  });
+});
+
+describe('folders and files', () => {
+  it('a path with nothing', async () => {
+    expect(await refused(1, 'nowhere')).toBe('error: nowhere: found no folder, expected a VoRA checkpoint folder\n');
+  });
+
+  it('a folder without tokenizer', async () => {
+    const checkpoint = await copyOf(VORA_AUX);
+    await rm(join(checkpoint, 'tokenizer.json'));
+    expect(await refused(1, checkpoint)).toContain('found no tokenizer.json, expected one beside the weights');
+  });
+
+  it.each<[string, (config: Record<string, unknown>) => void, string]>([
+    ['no VoRA', (config) => (config['model_type'] = 'qwen2'), 'config.json: model_type: found "qwen2"'],
+    ['a field missing', (config) => delete config['hidden_size'], 'config.json: hidden_size: found nothing'],
+    ['a field of the wrong type', (config) => (config['patch_size'] = '14'), 'config.json: patch_size: found "14"'],
+    ['an embedding we lack', (config) => (config['vision_embedding'] = 'CLIP'), 'vision_embedding: found "CLIP"'],
+    ['patches that do not fit', (config) => (config['image_size'] = 57), 'image_size: found 57, expected a multiple'],
+    ['scaled RoPE', (config) => (config['rope_scaling'] = { type: 'yarn' }), 'rope_scaling.type: found "yarn"'],
+    ['no RoPE base', (config) => delete config['rope_theta'], 'rope_theta: found nothing'],
+    ['heads that do not divide', (config) => (config['num_attention_heads'] = 3), 'num_attention_heads: found 3'],
+    ['more adapted layers than layers', (config) => (config['lora'] = { layers: 9, r: 1, target_modules: ['x'] }), '9'],
+    ['broken adapters', (config) => (config['lora'] = { r: 8 }), 'lora.target_modules: found nothing'],
+  ])('a config with %s', async (_name, change, message) => {
+    const checkpoint = await copyOf(VORA_AUX);
+    await changeJson(join(checkpoint, 'config.json'), change);
+    expect(await refused(1, checkpoint)).toContain(message);
+  });
+
+  it('a key given twice in config.json', async () => {
+    const checkpoint = await copyOf(VORA_AUX);
+    const path = join(checkpoint, 'config.json');
+    await writeFile(path, (await readFile(path, 'utf8')).replace('{', '{"patch_size": 16,'));
+    expect(await refused(1, checkpoint)).toContain('"patch_size": found the key twice');
+  });
+
+  it('pixels the model was not trained on', async () => {
+    const checkpoint = await copyOf(VORA_AUX);
+    await changeJson(join(checkpoint, 'preprocessor_config.json'), (config) => (config['resample'] = 2));
+    expect(await refused(1, checkpoint)).toContain('resample: found 2, expected 3, bicubic');
+  });
+
+  it('a truncated file', async () => {
+    const checkpoint = await copyOf(VORA_AUX);
+    await truncate(join(checkpoint, 'model.safetensors'), 400_000);
+    expect(await refused(1, checkpoint)).toContain('model.safetensors: end of file: found 400000 bytes');
+  });
+
+  it('memory for less than a row', async () => {
+    expect(await refused(1, VORA_RANDOM, '--memory', '10KB')).toContain('one row needs 18.5 kB of buffers');
+  });
+});
+
+describe('shards', () => {
+  const index = 'model.safetensors.index.json';
+  const name = 'llm.model.norm.weight';
+
+  async function withEntry(file: unknown): Promise<string> {
+    const checkpoint = await copyOf(VORA_RANDOM);
+    await changeJson(join(checkpoint, index), (json) => Object.assign(Object(json['weight_map']), { [name]: file }));
+    return refused(1, checkpoint);
+  }
+
+  it.each(['../model.safetensors', '/etc/passwd', 'a/b.safetensors', '.safetensors', 'x.bin', '..', '', 7, null])(
+    'a weight_map that leads to %j',
+    async (file) => {
+      expect(await withEntry(file)).toContain(
+        `weight_map "${name}": found ${JSON.stringify(file)}, expected the plain name`,
+      );
+    },
+  );
+
+  it('a tensor in another shard than the index says', async () => {
+    expect(await withEntry('model-00001-of-00004.safetensors')).toMatch(
+      /found the tensor in model-0000\d.*expected it in/,
+    );
+  });
+
+  it('a tensor in no shard', async () => {
+    const checkpoint = await copyOf(VORA_RANDOM);
+    const add = { 'llm.more': 'model-00001-of-00004.safetensors' };
+    await changeJson(join(checkpoint, index), (json) => Object.assign(Object(json['weight_map']), add));
+    expect(await refused(1, checkpoint)).toContain('weight_map "llm.more": found the tensor in no shard');
+  });
+
+  it('a tensor that the index does not list', async () => {
+    const checkpoint = await copyOf(VORA_RANDOM);
+    await changeJson(join(checkpoint, index), (json) => Reflect.deleteProperty(Object(json['weight_map']), name));
+    expect(await refused(1, checkpoint)).toContain(`tensor "${name}": found no entry in the index`);
+  });
+
+  it('a shard missing', async () => {
+    const checkpoint = await copyOf(VORA_RANDOM);
+    await rm(join(checkpoint, 'model-00002-of-00004.safetensors'));
+    expect(await refused(1, checkpoint)).toContain('model-00002-of-00004.safetensors: found nothing');
+  });
+
+  it('a shard that is a symbolic link', async () => {
+    const checkpoint = await copyOf(VORA_RANDOM);
+    const shard = join(checkpoint, 'model-00002-of-00004.safetensors');
+    await rename(shard, join(checkpoint, 'elsewhere'));
+    await symlink('elsewhere', shard);
+    expect(await refused(1, checkpoint)).toContain('found a symbolic link, expected a regular file');
+  });
+
+  it('one file and an index', async () => {
+    const checkpoint = await copyOf(VORA_AUX);
+    await writeFile(join(checkpoint, index), '{}');
+    expect(await refused(1, checkpoint)).toContain('found both model.safetensors and model.safetensors.index.json');
+  });
+});
+
+describe('the output', () => {
+  it('is never written over something that is no artifact, not even with --force', async () => {
+    const out = await tempFolder();
+    await writeFile(join(out, 'diary.txt'), 'mine');
+    const { code, stderr } = await runInProcess('merge', VORA_AUX, '--out', out, '--force');
+    expect(code).toBe(1);
+    expect(stderr).toContain('found something without vora.json, expected a new path');
+    expect(await readdir(out)).toEqual(['diary.txt']);
+  });
+
+  it('replaces a finished one only with --force', async () => {
+    const out = join(await tempFolder(), 'merged');
+    expect((await runInProcess('merge', VORA_AUX, '--out', out, '--name', 'old')).code).toBe(0);
+    const second = await runInProcess('merge', VORA_AUX, '--out', out, '--name', 'new');
+    expect(second.code).toBe(1);
+    expect(second.stderr).toContain('found a finished artifact folder, expected a new path, or --force');
+    expect((await runInProcess('merge', VORA_AUX, '--out', out, '--name', 'new', '--force')).code).toBe(0);
+    expect(await readFile(join(out, 'vora.json'), 'utf8')).toContain('"name": "new"');
+    expect(existsSync(`${out}.replaced`)).toBe(false);
+  });
+
+  it('is begun only while no other run writes it', async () => {
+    const out = join(await tempFolder(), 'merged');
+    await mkdir(`${out}.partial`);
+    await writeFile(join(`${out}.partial`, '.lock'), String(process.ppid));
+    const { code, stderr } = await runInProcess('merge', VORA_AUX, '--out', out);
+    expect(code).toBe(1);
+    expect(stderr).toContain(`process ${process.ppid} is writing it`);
+  });
+
+  it('is an I/O failure where it cannot be created', async () => {
+    const { code } = await runInProcess('merge', VORA_AUX, '--out', '/dev/null/merged');
+    expect(code).toBe(3);
+  });
+});
+
+describe('the command line', () => {
+  it.each([
+    ['no command', []],
+    ['an unknown command', ['mergee']],
+    ['no checkpoint', ['merge', '--out', 'x']],
+    ['no --out', ['merge', VORA_AUX]],
+    ['an unknown dtype', ['merge', VORA_AUX, '--out', 'x', '--dtype', 'int3']],
+    ['a memory that is no size', ['merge', VORA_AUX, '--out', 'x', '--memory', 'lots']],
+    ['pixels that are no number', ['merge', VORA_AUX, '--out', 'x', '--min-pixels', '0']],
+    ['an unknown option', ['inspect', VORA_AUX, '--yaml']],
+  ])('with %s is a usage error', async (_name, argv) => {
+    expect((await runInProcess(...argv)).code).toBe(2);
+  });
+
+  it('teaches with --help', async () => {
+    const { code, stdout } = await runInProcess('merge', '--help');
+    expect(code).toBe(0);
+    expect(stdout).toContain('$ vora merge adapters --base Qwen2.5-7B-Instruct');
+  });
+
+  it('prints the plan of a dry run and writes nothing', async () => {
+    const out = join(await tempFolder(), 'merged');
+    const { code, stdout } = await runInProcess('merge', VORA_AUX, '--out', out, '--dtype', 'f32', '--dry-run');
+    expect(code).toBe(0);
+    expect(stdout).toMatch(
+      /^model\.layers\.0\.mlp\.up_proj\.weight +\[96, 64\] +BF16 → F32 +merge r=8 +24576 +model\.safe/m,
+    );
+    expect(stdout).toMatch(/^model\.layers\.1\.mlp\.up_proj\.weight +\[96, 64\] +BF16 → F32 +convert +24576/m);
+    expect(stdout).toMatch(/^aux_vision\.aux_layer_0\.0\.weight +\[64\] +BF16 +drop$/m);
+    expect(stdout).toContain('of buffers');
+    expect(existsSync(out) || existsSync(`${out}.partial`)).toBe(false);
+  });
+});
