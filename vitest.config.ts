@@ -1,8 +1,10 @@
 import { cloudflareTest } from '@cloudflare/vitest-plugin';
 import { defineConfig } from 'vitest/config';
+import { serveRepositoryFile } from './test/support/serve-repository-file.ts';
 
 export default defineConfig({
   test: {
+    globalSetup: ['test/support/global-setup.ts'],
     projects: [
       {
         test: {
@@ -15,7 +17,13 @@ export default defineConfig({
         },
       },
       {
-        plugins: [cloudflareTest({ wrangler: { configPath: './wrangler.toml' } })],
+        plugins: [
+          cloudflareTest({
+            wrangler: { configPath: './wrangler.toml' },
+            // workerd has no file system: fixtures and artifacts reach the tests through this binding.
+            miniflare: { serviceBindings: { FILES: serveRepositoryFile } },
+          }),
+        ],
         test: {
           name: 'workerd',
           include: ['test/worker/**/*.test.ts'],
