@@ -19,9 +19,7 @@ def main() -> int:
         return 0
     with tempfile.TemporaryDirectory() as temporary:
         generate(Path(temporary))
-        lines = [
-            line for folder in GENERATED for line in differences(REPOSITORY / folder, Path(temporary) / folder)
-        ]
+        lines = [line for folder in GENERATED for line in differences(REPOSITORY / folder, Path(temporary) / folder)]
     print("\n".join(lines) or "all generated files are as committed")
     return 1 if lines else 0
 

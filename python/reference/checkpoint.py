@@ -20,7 +20,7 @@ from .lora import merge
 from .model_card import MODEL_CARD
 from .paths import CHECKPOINTS, RANDOM_MODEL
 from .random_weights import Normal, Tensors, aux_tensors, llm_tensors, lora_tensors, vision_tensors
-from .tokenizer import END_OF_TEXT, END_OF_TURN, word_ids, train_tokenizer, write_tokenizer
+from .tokenizer import END_OF_TEXT, END_OF_TURN, train_tokenizer, word_ids, write_tokenizer
 
 SHARD_BYTES = 1_000_000
 

@@ -24,7 +24,9 @@ def differing_tensors(expected: Path, found: Path) -> list[str]:
             return torch.allclose(a, b, rtol=RELATIVE_TOLERANCE, atol=ABSOLUTE_TOLERANCE)
         return torch.equal(a, b)
 
-    return [name for name in sorted(left | right) if not (name in left and name in right and equal(left[name], right[name]))]
+    return [
+        name for name in sorted(left | right) if not (name in left and name in right and equal(left[name], right[name]))
+    ]
 
 
 def differences(expected: Path, found: Path) -> list[str]:

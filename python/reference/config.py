@@ -113,9 +113,7 @@ def qwen2_config(config: VoraConfig, eos: int, pad: int) -> dict[str, Any]:
     }
 
 
-def vora_config(
-    config: VoraConfig, eos: int, pad: int, *, lora_rank: int, aux_vision: str = ""
-) -> dict[str, Any]:
+def vora_config(config: VoraConfig, eos: int, pad: int, *, lora_rank: int, aux_vision: str = "") -> dict[str, Any]:
     """config.json of a VoRA checkpoint: VoRAConfig's fields, then the language model's (`config.update(llm.config)`).
 
     `lora_rank` -1 says "already merged", as the reference writes it.

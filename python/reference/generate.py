@@ -12,7 +12,7 @@ GENERATED = [RANDOM_MODEL, CHECKPOINTS, GOLDEN]
 
 
 def generate(root: Path) -> None:
-    """Writes the random model, the fixture checkpoints and the goldens under `root`. One thread: sums keep their order."""
+    """Writes random model, fixture checkpoints and goldens under `root`. One thread: sums keep their order."""
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     write_checkpoints(root)

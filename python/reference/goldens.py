@@ -136,7 +136,8 @@ def write_prompt(prompt: Prompt, tokenizer: PreTrainedTokenizerFast, oracle: Ora
         "a step is too close to call": min(greedy.margins) < MIN_MARGIN,
         "too few different tokens": len(set(greedy.ids)) < MIN_DISTINCT_TOKENS,
         "the mask does not matter": bool(images) and greedy.ids == causal.ids,
-        "bf16 embeddings change the words": oracle.greedy(rounded.embeds, rounded.runs, GREEDY_TOKENS).ids != greedy.ids,
+        "bf16 embeddings change the words": oracle.greedy(rounded.embeds, rounded.runs, GREEDY_TOKENS).ids
+        != greedy.ids,
     }
     if any(weaknesses.values()):
         raise ValueError(f"{prompt.name}: {[name for name, weak in weaknesses.items() if weak]}")

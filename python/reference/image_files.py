@@ -64,11 +64,15 @@ def oriented(kind: str, orientation: int, **options: object) -> bytes:
 def ycck_jpeg() -> bytes:
     """Adobe's YCCK: a CMYK JPEG whose planes are Y, Cb, Cr, K and whose Adobe marker says so (transform 2).
 
-    Pillow has no encoder for it, but stores CMYK planes inverted as they are; decoders turn the first three into 255 − RGB.
+    Pillow has no encoder for it, but stores inverted CMYK planes as they are. Decoders take the first three for YCbCr
+    and give 255 - RGB.
     """
     cmyk = scene().convert("CMYK")
     inverted_cmy = ImageOps.invert(Image.merge("RGB", cmyk.split()[:3]))
-    stored = [*ImageOps.invert(inverted_cmy).convert("YCbCr").split(), ImageOps.invert(scene().convert("L").point(lambda v: v // 2))]
+    stored = [
+        *ImageOps.invert(inverted_cmy).convert("YCbCr").split(),
+        ImageOps.invert(scene().convert("L").point(lambda v: v // 2)),
+    ]
     data = bytearray(saved(Image.merge("CMYK", [ImageOps.invert(plane) for plane in stored]), "JPEG", quality=90))
     data[data.index(b"Adobe") + 11] = 2
     return bytes(data)
@@ -101,15 +105,25 @@ def transparent_palette() -> bytes:
 
 
 IMAGE_FILES = [
-    ImageFile("photo-coast", "jpg", lambda: saved(landscape(1280, 960, 31, noise=2), "JPEG", quality=70), native=True, full=True),
+    ImageFile(
+        "photo-coast",
+        "jpg",
+        lambda: saved(landscape(1280, 960, 31, noise=2), "JPEG", quality=70),
+        native=True,
+        full=True,
+    ),
     ImageFile("photo-night", "webp", lambda: saved(night(1000, 1500, 41), "WEBP", quality=60), native=True),
     ImageFile("sign", "png", lambda: saved(sign(320, 96), "PNG"), native=True, full=True),
-    ImageFile("jpeg-420", "jpg", lambda: saved(scene(), "JPEG", quality=85, subsampling="4:2:0"), native=True, full=True),
+    ImageFile(
+        "jpeg-420", "jpg", lambda: saved(scene(), "JPEG", quality=85, subsampling="4:2:0"), native=True, full=True
+    ),
     ImageFile("jpeg-422", "jpg", lambda: saved(scene(), "JPEG", quality=85, subsampling="4:2:2")),
     ImageFile("jpeg-444", "jpg", lambda: saved(scene(), "JPEG", quality=85, subsampling="4:4:4")),
     ImageFile("jpeg-progressive", "jpg", lambda: saved(scene(), "JPEG", quality=85, progressive=True)),
     ImageFile("jpeg-grey", "jpg", lambda: saved(scene().convert("L"), "JPEG", quality=85)),
-    ImageFile("jpeg-cmyk", "jpg", lambda: saved(scene().convert("CMYK"), "JPEG", quality=90), exact=False, note=CMYK_NOTE),
+    ImageFile(
+        "jpeg-cmyk", "jpg", lambda: saved(scene().convert("CMYK"), "JPEG", quality=90), exact=False, note=CMYK_NOTE
+    ),
     ImageFile("jpeg-ycck", "jpg", ycck_jpeg, exact=False, note=CMYK_NOTE),
     ImageFile("png-rgb", "png", lambda: saved(landscape(112, 112, 51), "PNG"), native=True, full=True),
     ImageFile("png-rgba", "png", lambda: saved(with_alpha(scene()), "PNG"), note=ALPHA_NOTE),
@@ -135,7 +149,12 @@ IMAGE_FILES = [
     ImageFile("webp-lossy", "webp", lambda: saved(scene(), "WEBP", quality=80), native=True, full=True),
     ImageFile("webp-lossless", "webp", lambda: saved(scene(), "WEBP", lossless=True)),
     ImageFile("webp-lossy-alpha", "webp", lambda: saved(with_alpha(scene()), "WEBP", quality=80), note=ALPHA_NOTE),
-    ImageFile("webp-lossless-alpha", "webp", lambda: saved(with_alpha(scene()), "WEBP", lossless=True, exact=True), note=ALPHA_NOTE),
+    ImageFile(
+        "webp-lossless-alpha",
+        "webp",
+        lambda: saved(with_alpha(scene()), "WEBP", lossless=True, exact=True),
+        note=ALPHA_NOTE,
+    ),
     *(
         ImageFile(f"exif-{orientation}-jpeg", "jpg", lambda o=orientation: oriented("JPEG", o, quality=90))
         for orientation in range(1, 9)

@@ -9,8 +9,8 @@ from torch import nn
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from .attention_mask import Run, additive, may_attend
-from .config import VoraConfig
 from .checkpoint import read_tensors
+from .config import VoraConfig
 from .json_file import read_json
 from .lora import apply_lora
 from .vision_embedding import VisionEmbedding
@@ -58,7 +58,7 @@ class Oracle(nn.Module):
         return output.logits[0]
 
     def greedy(self, embeds: torch.Tensor, runs: list[Run], count: int) -> Generation:
-        """`count` most likely tokens after the prompt, each from the whole sequence; the end of turn does not stop it."""
+        """`count` most likely tokens, each from the whole sequence; the end of turn does not stop it."""
         ids: list[int] = []
         margins: list[float] = []
         for _ in range(count):

@@ -37,7 +37,9 @@ def landscape(width: int, height: int, seed: int, noise: int = 6) -> Image.Image
         size = int(random.integers(1, max(min(width, height) // 9, 2)))
         fill = tuple(int(value) for value in random.integers(0, 256, 3))
         draw.rectangle((left, top - size, left + size, top), fill=fill)
-        draw.polygon([(left, top - size), (left + size // 2, top - 2 * size), (left + size, top - size)], fill=(150, 40, 30))
+        draw.polygon(
+            [(left, top - size), (left + size // 2, top - 2 * size), (left + size, top - size)], fill=(150, 40, 30)
+        )
     return with_noise(image.filter(ImageFilter.BoxBlur(max(width // 400, 0))), seed + 1, noise)
 
 
@@ -49,8 +51,12 @@ def night(width: int, height: int, seed: int) -> Image.Image:
     for _ in range(60):
         x, y = int(random.integers(0, width)), int(random.integers(0, height))
         radius = int(random.integers(3, max(min(width, height) // 25, 4)))
-        draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=tuple(int(v) for v in random.integers(60, 256, 3)))
-    draw.polygon([(0, height), (width * 2 // 5, height // 2), (width * 3 // 5, height // 2), (width, height)], fill=(60, 60, 66))
+        draw.ellipse(
+            (x - radius, y - radius, x + radius, y + radius), fill=tuple(int(v) for v in random.integers(60, 256, 3))
+        )
+    draw.polygon(
+        [(0, height), (width * 2 // 5, height // 2), (width * 3 // 5, height // 2), (width, height)], fill=(60, 60, 66)
+    )
     return with_noise(image.filter(ImageFilter.BoxBlur(6)), seed + 1, 2)
 
 
@@ -59,14 +65,18 @@ def sign(width: int, height: int) -> Image.Image:
     image = Image.new("RGB", (width, height), (255, 255, 255))
     draw = ImageDraw.Draw(image)
     font = ImageFont.load_default(height // 5)
-    for line, (text, colour) in enumerate((("VoRA sees 42", (0, 0, 0)), ("cafe - open", (170, 0, 0)), ("No. 7, 20 C", (0, 0, 140)))):
+    for line, (text, colour) in enumerate(
+        (("VoRA sees 42", (0, 0, 0)), ("cafe - open", (170, 0, 0)), ("No. 7, 20 C", (0, 0, 140)))
+    ):
         draw.text((height // 12, height * (3 * line + 1) // 10), text, fill=colour, font=font)
     return image
 
 
 def bars(width: int, height: int) -> Image.Image:
     """Saturated bars and a diagonal: chroma edges."""
-    colours = np.array([(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0), (255, 0, 255), (0, 255, 255), (0, 0, 0), (255, 255, 255)])
+    colours = np.array(
+        [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0), (255, 0, 255), (0, 255, 255), (0, 0, 0), (255, 255, 255)]
+    )
     x, y = np.meshgrid(np.arange(width), np.arange(height))
     return Image.fromarray(colours[((x + y // 3) * 8 // max(width, 1)) % 8].astype(np.uint8))
 

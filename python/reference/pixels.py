@@ -29,7 +29,7 @@ def load_rgb(path: Path) -> Image.Image:
 
 
 def load_grey16_high_byte(path: Path) -> Image.Image:
-    """16-bit grey by its high byte, as PNG decoders with 8-bit output give it (Pillow's convert clips at 255 instead)."""
+    """16-bit grey by its high byte, as PNG decoders with 8-bit output give it; Pillow's convert clips at 255."""
     with Image.open(path) as image:
         return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
 

@@ -80,7 +80,12 @@ PROMPTS = [
     ),
     Prompt(
         "unicode",
-        [user(image("jpeg-444.jpg"), text("Wie heißt das?  在哪里 \u00e9 e\u0301 👩‍🚀🙂\r\n\n\t«naïve» it's 20\u00a0°C…  "))],
+        [
+            user(
+                image("jpeg-444.jpg"),
+                text("Wie heißt das?  在哪里 \u00e9 e\u0301 👩‍🚀🙂\r\n\n\t«naïve» it's 20\u00a0°C…  "),
+            )
+        ],
     ),
 ]
 

@@ -9,7 +9,7 @@ from .config import LORA_TARGETS, VoraConfig
 
 Tensors = dict[str, torch.Tensor]
 
-# Standard deviations relative to 1/sqrt(fan in). Sharp attention and strong branches make the words depend on the image.
+# Standard deviations relative to 1/sqrt(fan in). Sharp attention makes the words depend on the image.
 GAIN = {"q_proj": 1.2, "k_proj": 1.2, "v_proj": 1.2, "o_proj": 1.6, "gate_proj": 1.2, "up_proj": 1.2, "down_proj": 1.6}
 LORA_GAIN = 0.5
 LOGIT_SCALE = 6.0
@@ -45,8 +45,8 @@ class Normal:
 def llm_tensors(config: VoraConfig, normal: Normal, speakable: Sequence[int]) -> Tensors:
     """Qwen2's tensors, names as in a plain Hugging Face checkpoint (no `llm.`).
 
-    Rows of lm_head outside `speakable` are zero: their logits are 0, far below the largest, so generation neither ends nor
-    leaves the words.
+    Rows of lm_head outside `speakable` are zero: their logits are 0, far below the largest, so generation neither ends
+    nor leaves the words.
     """
     tensors = {"model.embed_tokens.weight": normal.draw("embed_tokens", (config.vocab, config.hidden), 1.0)}
     for layer in range(config.layers):
@@ -78,9 +78,7 @@ def lora_tensors(config: VoraConfig, normal: Normal) -> Tensors:
             rows, columns = shapes[name]
             prefix = f"llm.model.layers.{layer}.{name}"
             std_b = LORA_GAIN / config.lora_rank**0.5
-            tensors[f"{prefix}.lora_A.weight"] = normal.draw(
-                f"{prefix}.A", (config.lora_rank, columns), columns**-0.5
-            )
+            tensors[f"{prefix}.lora_A.weight"] = normal.draw(f"{prefix}.A", (config.lora_rank, columns), columns**-0.5)
             tensors[f"{prefix}.lora_B.weight"] = normal.draw(f"{prefix}.B", (rows, config.lora_rank), std_b)
     return tensors
 
@@ -91,9 +89,7 @@ def vision_tensors(config: VoraConfig, normal: Normal) -> Tensors:
     fan_in = 3 * patch * patch
     prefix = "vision_embedding"
     return {
-        f"{prefix}.patchifier.proj.weight": normal.draw(
-            f"{prefix}.conv", (d, 3, patch, patch), fan_in**-0.5
-        ),
+        f"{prefix}.patchifier.proj.weight": normal.draw(f"{prefix}.conv", (d, 3, patch, patch), fan_in**-0.5),
         f"{prefix}.patchifier.proj.bias": normal.draw(f"{prefix}.bias", (d,), 0.2),
         f"{prefix}.patchifier.norm.weight": normal.draw(f"{prefix}.norm", (d,), 0.1, 1.0),
         f"{prefix}.pos_embed": normal.draw(f"{prefix}.pos", (1, config.positions, d), 0.5),

@@ -56,12 +56,13 @@ WORDS: dict[str, list[str]] = {
         "red green blue yellow orange purple black white grey brown pink golden silver violet crimson turquoise beige"
     ).split(),
     "size": (
-        "small large tiny tall wide narrow round bright dark striped empty broken shiny wooden heavy gentle modern ancient"
+        "small large tiny tall wide narrow round bright dark striped empty broken shiny wooden heavy gentle modern "
+        "ancient"
     ).split(),
     "thing": (
-        "circle square triangle star line crate cat dog bird house tree car boat cup table window flower mountain river letter "
-        "number word sign photo picture café façade bicycle kitchen bottle station market bridge horse apple chair lamp "
-        "street girl boy person train plane guitar clock book island"
+        "circle square triangle star line crate cat dog bird house tree car boat cup table window flower mountain "
+        "river letter number word sign photo picture café façade bicycle kitchen bottle station market bridge horse "
+        "apple chair lamp street girl boy person train plane guitar clock book island"
     ).split(),
     "place": [
         "on the left",
@@ -178,7 +179,7 @@ def write_tokenizer(tokenizer: Tokenizer, config: VoraConfig, folder: Path) -> N
 
 
 def word_ids(tokenizer: Tokenizer) -> list[int]:
-    """Ids that are a space and a whole word of the grammar: what the random model may say, so that its nonsense reads."""
+    """Ids of a space and a whole word of the grammar: what the random model may say."""
     words = {word.strip(".,;?") for sentence in training_text() for word in sentence.split()}
     texts = {id_: tokenizer.decode([id_]) for id_ in range(tokenizer.get_vocab_size())}
     return [id_ for id_, text in texts.items() if text[:1] == " " and text[1:].isalpha() and text[1:] in words]

@@ -25,7 +25,7 @@ class VisionEmbedding(nn.Module):
             self.register_buffer(attribute, tensors[f"vision_embedding.{name}"].float())
 
     def positions(self, rows: int, columns: int) -> torch.Tensor:
-        """[rows·columns, D]. A grid that fits takes the table's first rows in raster order, whatever the grid's width (the
+        """[rows·columns, D]. A grid that fits takes the table's first rows in raster order, whatever its width (the
         reference's quirk); a larger one takes the square table interpolated bilinearly."""
         count, (_, table_rows, d) = rows * columns, self.table.shape
         if count <= table_rows:

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
+
 from reference.compare import differences
 from reference.generate import GENERATED, generate
 from reference.paths import CHECKPOINTS, GOLDEN, RANDOM_MODEL, REPOSITORY
-from safetensors.torch import load_file, save_file
 
 
 def test_regenerating_gives_the_committed_files(tmp_path: Path) -> None:
@@ -25,7 +26,9 @@ def test_comparison_sees_a_changed_value(tmp_path: Path) -> None:
     assert len(differences(tmp_path / "a", tmp_path / "b")) == 2
 
 
-@pytest.mark.parametrize(("folder", "limit"), [(RANDOM_MODEL, 4_000_000), (CHECKPOINTS, 6_291_456), (GOLDEN, 8_388_608)])
+@pytest.mark.parametrize(
+    ("folder", "limit"), [(RANDOM_MODEL, 4_000_000), (CHECKPOINTS, 6_291_456), (GOLDEN, 8_388_608)]
+)
 def test_committed_files_stay_small(folder: Path, limit: int) -> None:
     assert sum(path.stat().st_size for path in (REPOSITORY / folder).rglob("*") if path.is_file()) <= limit
 

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+
 from reference.attention_mask import additive, image_runs, may_attend
 from reference.checkpoint import read_tensors
 from reference.config import IMAGE_MEAN, IMAGE_STD, VORA_RANDOM
@@ -119,7 +120,7 @@ def test_vision_embedding_by_hand(oracle: Oracle, tensors: Tensors, rows: int, c
 
 
 def table_row(table: torch.Tensor, row: int, column: int, rows: int, columns: int) -> torch.Tensor:
-    """Position embedding of one patch, f64 [D]: raster slice, or bilinear with half-pixel centres clamped at the edge."""
+    """Position embedding of one patch, f64 [D]: raster slice, or bilinear with half-pixel centres, clamped."""
     if rows * columns <= len(table):
         return table[row * columns + column]
     side = math.isqrt(len(table))
@@ -141,7 +142,9 @@ def table_row(table: torch.Tensor, row: int, column: int, rows: int, columns: in
 @torch.no_grad()
 def test_merged_in_f32_equals_unmerged(oracle: Oracle, tensors: Tensors, embeds: torch.Tensor) -> None:
     merged = merge(read_tensors(REPOSITORY / RANDOM_MODEL), torch.float32)
-    logits = hand_written_logits({name: tensor.double() for name, tensor in merged.items()}, embeds.double(), may_attend(RUNS, LENGTH))
+    logits = hand_written_logits(
+        {name: tensor.double() for name, tensor in merged.items()}, embeds.double(), may_attend(RUNS, LENGTH)
+    )
     torch.testing.assert_close(logits, oracle.logits(embeds, RUNS).double(), rtol=1e-4, atol=2e-4)
 
 

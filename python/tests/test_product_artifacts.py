@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from reference.paths import GOLDEN, REPOSITORY
 from safetensors import safe_open
 from transformers import AutoModelForCausalLM
+
+from reference.paths import GOLDEN, REPOSITORY
 
 ARTIFACTS = Path(os.environ.get("VORA_ARTIFACTS", REPOSITORY / ".cache/artifacts"))
 MERGED = ARTIFACTS / "vora-random/merged"

@@ -1,9 +1,10 @@
 """The tokenizer and the chat template, as libraries read them from the model's folder."""
 
 import pytest
-from reference.paths import RANDOM_MODEL, REPOSITORY
 from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerFast
+
+from reference.paths import RANDOM_MODEL, REPOSITORY
 
 FOLDER = REPOSITORY / RANDOM_MODEL
 
@@ -13,7 +14,9 @@ def tokenizer() -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast.from_pretrained(FOLDER)
 
 
-@pytest.mark.parametrize("text", ["There is a café.", "  two  spaces\n\n\ttab 1234 it's", "在哪里 🙂 a\u0301", "\r\n x\u00a0y"])
+@pytest.mark.parametrize(
+    "text", ["There is a café.", "  two  spaces\n\n\ttab 1234 it's", "在哪里 🙂 a\u0301", "\r\n x\u00a0y"]
+)
 def test_text_survives(tokenizer: PreTrainedTokenizerFast, text: str) -> None:
     raw = Tokenizer.from_file(str(FOLDER / "tokenizer.json"))
     ids = raw.encode(text).ids
@@ -27,10 +30,18 @@ def test_digits_stand_alone_and_turns_are_single_tokens(tokenizer: PreTrainedTok
 
 
 def test_template_adds_the_system_line_and_puts_images_where_they_stand(tokenizer: PreTrainedTokenizerFast) -> None:
-    parts = [{"type": "text", "text": "a "}, {"type": "image_url", "image_url": {"url": "x"}}, {"type": "text", "text": " b"}]
-    rendered = tokenizer.apply_chat_template([{"role": "user", "content": parts}], tokenize=False, add_generation_prompt=True)
+    parts = [
+        {"type": "text", "text": "a "},
+        {"type": "image_url", "image_url": {"url": "x"}},
+        {"type": "text", "text": " b"},
+    ]
+    rendered = tokenizer.apply_chat_template(
+        [{"role": "user", "content": parts}], tokenize=False, add_generation_prompt=True
+    )
     assert rendered == (
-        "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\na <image> b<|im_end|>\n<|im_start|>assistant\n"
+        "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"
+        "<|im_start|>user\na <image> b<|im_end|>\n"
+        "<|im_start|>assistant\n"
     )
 
 
