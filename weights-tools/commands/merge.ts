@@ -5,11 +5,11 @@ import { beginArtifactFolder } from '../artifact-folder.ts';
 import { type FloatDtype, floatDtypeOf } from '../float-blocks.ts';
 import { untilInterrupted } from '../interrupt.ts';
 import { type ImageOptions, openMergeInputs } from '../merge/inputs.ts';
-import { memoryOption } from '../memory-option.ts';
 import { planMerge } from '../merge/plan.ts';
 import { describePlan, summarizePlan } from '../merge/plan-report.ts';
 import { assignRoles, type TensorRoles } from '../merge/tensor-roles.ts';
 import { writeMerged } from '../merge/write-merged.ts';
+import { memoryOption } from './memory-option.ts';
 
 interface MergeOptions {
   readonly out: string;
