@@ -6,6 +6,7 @@ import { authorise } from './authorise.ts';
 import { collectAnswer } from './collect-answer.ts';
 import type { Deps } from './deps.ts';
 import { logFailure } from './log-failure.ts';
+import { orTimeout } from './or-timeout.ts';
 import { prepareImage, type PreparedImage } from './prepare-image.ts';
 import { readJson } from './read-body.ts';
 import { relayAnswer } from './relay-stream.ts';
@@ -54,11 +55,12 @@ export async function chatCompletions(request: Request, deps: Deps, context: Req
     return Response.json(body, { headers: { 'server-timing': stopwatch.header() } });
   }
   // A failure within the grace keeps its real HTTP status; later ones can only be told in-band.
-  await Promise.race([answer, sleep(STREAM_GRACE_MS)]);
+  await orTimeout(answer, STREAM_GRACE_MS);
   const stream = relayAnswer(events, {
     identity,
     includeUsage: chat.includeUsage,
-    abort: () => stop.abort(),
+    stop,
+    signal,
     onFailure: (error) => logFailure(deps.log, error, context.requestId),
   });
   return new Response(stream, { headers: { ...SSE_HEADERS, 'server-timing': stopwatch.header() } });
@@ -99,10 +101,4 @@ async function* readWhenOpen(
   imageTokens: number,
 ): AsyncGenerator<AnswerEvent, void> {
   yield* readAnswer(await answer, imageTokens);
-}
-
-function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, ms);
-  });
 }

@@ -9,13 +9,16 @@ import {
 import { RequestError } from '../src/core/protocol/failure.ts';
 import { DONE, encodeEvent, PING } from '../src/core/protocol/sse.ts';
 import { errorBody } from './error-response.ts';
+import { orTimeout } from './or-timeout.ts';
 import type { AnswerEvent } from './upstream-answer.ts';
 
 export interface Relay {
   identity: ResponseIdentity;
   includeUsage: boolean;
-  /** Stops the upstream: the client has left, or the relay gives up. */
-  abort(): void;
+  /** Stops upstream: the client has left, or the relay gives up. */
+  stop: AbortController;
+  /** Aborted by `stop` or by the end of the client's request. */
+  signal: AbortSignal;
   /** Told once about an answer that ended in an error. */
   onFailure(error: unknown): void;
   /** Silence after which a ping is sent. */
@@ -33,7 +36,7 @@ export interface Relay {
  * out that a client has left before the first token.
  */
 export function relayAnswer(answer: AsyncIterator<AnswerEvent, void>, relay: Relay): ReadableStream<Uint8Array> {
-  const { identity, includeUsage, pingMs = PING_INTERVAL_MS, idleMs = UPSTREAM_IDLE_TIMEOUT_MS } = relay;
+  const { identity, includeUsage, stop, signal, pingMs = PING_INTERVAL_MS, idleMs = UPSTREAM_IDLE_TIMEOUT_MS } = relay;
   const utf8 = new TextEncoder();
   let next: Promise<IteratorResult<AnswerEvent, void>> | undefined;
   let silentMs = 0;
@@ -76,25 +79,16 @@ export function relayAnswer(answer: AsyncIterator<AnswerEvent, void>, relay: Rel
       write(DONE);
       client.close();
     } catch (error) {
+      if (signal.aborted) {
+        // The client has left; what broke is its own doing and nobody reads the rest.
+        return;
+      }
       relay.onFailure(error);
-      relay.abort();
+      stop.abort();
       write(encodeEvent(errorBody(error)));
       client.close();
     }
   }
 
-  return new ReadableStream({ pull, cancel: () => relay.abort() }, { highWaterMark: 0 });
-}
-
-/** The promise's result, or null when it takes longer; the promise itself goes on. */
-async function orTimeout<Result>(promise: Promise<Result>, ms: number): Promise<Result | null> {
-  let timer: ReturnType<typeof setTimeout> | null = null;
-  const timeout = new Promise<null>((resolve) => {
-    timer = setTimeout(() => resolve(null), ms);
-  });
-  try {
-    return await Promise.race([promise, timeout]);
-  } finally {
-    clearTimeout(timer);
-  }
+  return new ReadableStream({ pull, cancel: () => stop.abort() }, { highWaterMark: 0 });
 }

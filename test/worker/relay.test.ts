@@ -1,0 +1,223 @@
+import { describe, expect, it } from 'vitest';
+import type { AnswerEvent } from '../../worker/upstream-answer.ts';
+import { relayAnswer } from '../../worker/relay-stream.ts';
+import {
+  DONE_EVENT,
+  event,
+  fakeUpstream,
+  finishEvent,
+  goodAnswer,
+  type Step,
+  textEvent,
+  usageEvent,
+} from './fake-upstream.ts';
+import { repositoryFile } from './repository-file.ts';
+import { dataUrl, events, question, testApp } from './test-app.ts';
+
+const picture = await repositoryFile('test/fixtures/golden/images/png-rgb.png');
+const hello = textEvent('Hello');
+
+/** Each is a way in which an answer must not look complete. */
+const FAULTS: [string, Step[], RegExp][] = [
+  ['a clean cut', [hello], /cut off/],
+  ['an empty stream', [], /cut off/],
+  ['[DONE] without a finish reason', [hello, usageEvent(99), DONE_EVENT], /cut off/],
+  ['a reset', [hello, 'reset'], /connection to the model server broke/],
+  ['a chunk that is not JSON', [hello, 'data: {"choices":[{"ind\n\n'], /malformed chunk/],
+  ['a chunk of another shape', [hello, event({ choices: 'none' })], /malformed chunk/],
+  ['a second choice', [hello, event({ choices: [{ index: 1, delta: { content: 'x' } }] })], /malformed chunk/],
+  ['an unknown finish reason', [hello, finishEvent('tool_calls')], /malformed chunk/],
+  ['an error event', [hello, 'data: {"error":{"message":"out of memory","code":500}}\n\n'], /failed: out of memory/],
+  ['text after the finish', [hello, finishEvent(), textEvent('more')], /went on after the end/],
+  ['a second finish', [hello, finishEvent(), finishEvent()], /went on after the end/],
+  ['no usage', [hello, finishEvent(), DONE_EVENT], /did not report usage/],
+  ['an event without end', [hello, `data: ${'x'.repeat(2_000_000)}`], /connection to the model server broke/],
+];
+
+describe('a broken upstream', () => {
+  it.each(FAULTS)('%s: an in-band error and no [DONE]', async (_, steps, message) => {
+    const upstream = fakeUpstream(steps);
+    const app = testApp(upstream);
+    const response = await app.chat({ ...question('Hi'), stream: true, stream_options: { include_usage: true } });
+    expect(response.status).toBe(200);
+    const data = await events(response);
+    const last = JSON.parse(data.at(-1) ?? '') as { error: Record<string, unknown> };
+    expect(last.error).toMatchObject({ type: 'server_error', param: null, code: 'upstream_broke' });
+    expect(last.error['message']).toMatch(message);
+    expect(data.join()).not.toContain('"finish_reason":"stop"');
+    expect(app.logged).toHaveLength(1);
+    expect(app.logged[0]).toMatchObject({ failure: 'upstream-broke' });
+  });
+
+  it.each(FAULTS)('%s: status 502 for a client that does not stream', async (_, steps, message) => {
+    const response = await testApp(fakeUpstream(steps)).chat(question('Hi'));
+    expect(response.status).toBe(502);
+    expect(response.headers.get('x-should-retry')).toBe('true');
+    const { error } = await response.json<{ error: { message: string } }>();
+    expect(error.message).toMatch(message);
+  });
+
+  it('that counts fewer prompt tokens than the image has must have dropped it', async () => {
+    const body = { ...question('What?', dataUrl(picture)), stream: true };
+    const data = await events(await testApp(fakeUpstream(goodAnswer(63))).chat(body));
+    expect(data.at(-1)).toMatch(/63 prompt tokens, fewer than the 64 of the images/);
+    const whole = await events(await testApp(fakeUpstream(goodAnswer(64))).chat(body));
+    expect(whole.at(-1)).toBe('[DONE]');
+  });
+
+  it('is read across any cut of its bytes, CRLF and comments included', async () => {
+    const text = [': ping\r\n\r\n', textEvent('é😀'), finishEvent('length'), usageEvent(9), DONE_EVENT].join('');
+    const bytes = new TextEncoder().encode(text.replaceAll('\n\n', '\r\n\r\n'));
+    const oneByOne = new ReadableStream<Uint8Array>({
+      start(out) {
+        for (const byte of bytes) {
+          out.enqueue(Uint8Array.of(byte));
+        }
+        out.close();
+      },
+    });
+    const response = new Response(oneByOne, { headers: { 'content-type': 'text/event-stream' } });
+    const answer = await testApp(fakeUpstream(response)).chat(question('Hi'));
+    expect(await answer.json()).toMatchObject({
+      choices: [{ message: { content: 'é😀' }, finish_reason: 'length' }],
+    });
+  });
+});
+
+describe('an upstream that refuses', () => {
+  const refusal = (status: number, error: object | string, headers = {}) =>
+    fakeUpstream(new Response(JSON.stringify({ error }), { status, headers }));
+
+  it.each([
+    [400, { message: 'too long', param: 'messages', code: 'context_length_exceeded' }, 400, 'context_length_exceeded'],
+    [422, { message: 'bad' }, 400, null],
+    [401, { message: 'wrong key' }, 502, 'upstream_rejected'],
+    [404, { message: 'no model' }, 502, 'upstream_rejected'],
+    [409, { message: 'other weights', code: 'vision_mismatch' }, 502, 'upstream_rejected'],
+    [500, { message: 'oops' }, 502, 'upstream_rejected'],
+    [429, { message: 'slow down' }, 503, 'overloaded'],
+    [503, 'not even an error object', 503, 'overloaded'],
+    [301, {}, 502, 'upstream_rejected'],
+  ])('with %i %j gives %i %s, streamed or not', async (status, error, expectedStatus, code) => {
+    for (const stream of [true, false]) {
+      const response = await testApp(refusal(status, error, { 'retry-after': '7' })).chat({
+        ...question('Hi'),
+        stream,
+      });
+      expect(response.status).toBe(expectedStatus);
+      expect((await response.json<{ error: { code: string } }>()).error.code).toBe(code);
+      expect(response.headers.get('retry-after')).toBe(expectedStatus === 503 ? '7' : null);
+    }
+  });
+
+  it('by its own fault is not worth a retry; an overloaded one is', async () => {
+    expect((await testApp(refusal(401, {})).chat(question('Hi'))).headers.get('x-should-retry')).toBe('false');
+    expect((await testApp(refusal(429, {})).chat(question('Hi'))).headers.get('x-should-retry')).toBe('true');
+  });
+
+  it('cannot be reached: 502, and the cause only in the log', async () => {
+    const app = testApp(fakeUpstream(new Error('connect ECONNREFUSED 10.0.0.7:8000')));
+    const response = await app.chat({ ...question('Hi'), stream: true });
+    expect(response.status).toBe(502);
+    expect(await response.text()).not.toContain('10.0.0.7');
+    expect(JSON.stringify(app.logged)).toContain('10.0.0.7');
+  });
+
+  it('answers with a page instead of a stream', async () => {
+    const page = new Response('<html>', { headers: { 'content-type': 'text/html' } });
+    const response = await testApp(fakeUpstream(page)).chat(question('Hi'));
+    expect(response.status).toBe(502);
+    expect(await response.text()).toContain('did not answer with an event stream');
+  });
+});
+
+describe('a client', () => {
+  it('sees each token when upstream sends it', async () => {
+    let release = () => {};
+    const until = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const steps: Step[] = [
+      textEvent('first'),
+      { until },
+      textEvent('second'),
+      finishEvent(),
+      usageEvent(9),
+      DONE_EVENT,
+    ];
+    const response = await testApp(fakeUpstream(steps)).chat({ ...question('Hi'), stream: true });
+    const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
+    let seen = '';
+    while (!seen.includes('first')) {
+      seen += (await reader?.read())?.value ?? '';
+    }
+    expect(seen).not.toContain('second');
+    release();
+    while (!seen.includes('[DONE]')) {
+      seen += (await reader?.read())?.value ?? '';
+    }
+    expect(seen).toContain('second');
+  });
+
+  it('that leaves mid-stream stops upstream, and that is no failure', async () => {
+    const upstream = fakeUpstream([hello, 'hang']);
+    const app = testApp(upstream);
+    const response = await app.chat({ ...question('Hi'), stream: true });
+    const reader = response.body?.getReader();
+    await reader?.read();
+    await reader?.cancel();
+    await expect.poll(() => upstream.calls[0]?.aborted).toBe(true);
+    expect(app.logged).toEqual([]);
+  });
+
+  it('that leaves before the first token stops upstream', async () => {
+    const upstream = fakeUpstream(['hang']);
+    const left = new AbortController();
+    const app = testApp(upstream);
+    const response = await app.chat({ ...question('Hi'), stream: true }, { signal: left.signal });
+    const read = response.text();
+    read.catch(() => undefined);
+    left.abort();
+    await expect.poll(() => upstream.calls[0]?.aborted).toBe(true);
+    expect(app.logged).toEqual([]);
+  });
+
+  it('hears pings while upstream is silent, and an error when the silence is too long', async () => {
+    const stop = new AbortController();
+    const failures: unknown[] = [];
+    const silent: AsyncIterator<AnswerEvent, void> = { next: () => new Promise(() => undefined) };
+    const relay = relayAnswer(silent, {
+      identity: { id: 'x', created: 1, model: 'm' },
+      includeUsage: false,
+      stop,
+      signal: stop.signal,
+      onFailure: (error) => failures.push(error),
+      pingMs: 5,
+      idleMs: 20,
+    });
+    const text = await new Response(relay).text();
+    expect(text).toMatch(/^(: ping\n\n){3}data: \{"error":.*silent for 20 ms.*\}\n\n$/);
+    expect(stop.signal.aborted).toBe(true);
+    expect(failures).toHaveLength(1);
+  });
+
+  it('that reads slowly is not run ahead of', async () => {
+    const stop = new AbortController();
+    let pulled = 0;
+    const endless: AsyncIterator<AnswerEvent, void> = {
+      next: async () => ({ value: { kind: 'text', text: String(pulled++) }, done: false }),
+    };
+    const identity = { id: 'x', created: 1, model: 'm' };
+    const relay = relayAnswer(endless, {
+      identity,
+      includeUsage: false,
+      stop,
+      signal: stop.signal,
+      onFailure: () => {},
+    });
+    const reader = relay.getReader();
+    await reader.read();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(pulled).toBeLessThanOrEqual(2);
+  });
+});
