@@ -37,7 +37,11 @@ export function createApp(parts: ChatParts, { apiKey, created }: AppOptions): Ho
     }
     return c.json(model(name, created));
   });
-  app.post('/v1/chat/completions', (c) => completeChat(c.req.raw, c.var.requestId, parts));
+  app.post('/v1/chat/completions', async (c) => {
+    const response = await completeChat(c.req.raw, c.var.requestId, parts);
+    // Through the context, which adds the request id.
+    return c.newResponse(response.body, response);
+  });
 
   for (const [path, allow] of [
     ['/health', 'GET, HEAD'],

@@ -29,6 +29,23 @@ export function goldenImage(url: string): Buffer {
   return readFileSync(join(GOLDEN, url));
 }
 
+const goldenImages = JSON.parse(readFileSync(join(GOLDEN, 'images.json'), 'utf8')) as {
+  name: string;
+  file: string;
+  mode: string;
+  grid: [rows: number, cols: number];
+}[];
+
+/** The file with the tensors of an image in one mode, and its grid of patches. */
+export function goldenTensorsOf(url: string, mode: string): { file: string; rows: number; cols: number } {
+  const image = goldenImages.find((entry) => url.endsWith(entry.file) && entry.mode === mode);
+  if (image === undefined) {
+    throw new Error(`no golden of ${url} in ${mode} mode`);
+  }
+  const [rows, cols] = image.grid;
+  return { file: `${image.name}.${mode}.safetensors`, rows, cols };
+}
+
 /** The tensors of one golden file; f32 and u8 only. */
 export async function goldenTensors(file: string): Promise<Record<string, Float32Array | Uint8Array>> {
   const bytes = readFileSync(join(GOLDEN, file));
