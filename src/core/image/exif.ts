@@ -10,8 +10,9 @@ export interface Metadata {
 
 const EXIF_PREFIX = [0x45, 0x78, 0x69, 0x66, 0, 0];
 const TAG_ORIENTATION = 0x0112;
-const TYPE_SHORT = 3;
-const TYPE_LONG = 4;
+/** TIFF 6.0, p. 15: SHORT and SSHORT, LONG and SLONG; an orientation has no sign bit to mind. */
+const TWO_BYTE_TYPES = [3, 8];
+const FOUR_BYTE_TYPES = [4, 9];
 const IFD_ENTRY_BYTES = 12;
 
 /**
@@ -30,7 +31,7 @@ function exifOrientation(exif: Uint8Array | undefined): number | undefined {
     return undefined;
   }
   try {
-    return firstDirectoryOrientation(withoutPrefix(exif));
+    return firstDirectoryOrientation(withoutPrefix(withoutPrefix(exif)));
   } catch (error) {
     if (error instanceof RangeError) {
       return undefined;
@@ -51,20 +52,21 @@ function firstDirectoryOrientation(tiff: Uint8Array): number | undefined {
   const entries = view.getUint16(directory, littleEndian);
   for (let i = 0; i < entries; i++) {
     const at = directory + 2 + i * IFD_ENTRY_BYTES;
-    if (view.getUint16(at, littleEndian) !== TAG_ORIENTATION || view.getUint32(at + 4, littleEndian) !== 1) {
+    if (view.getUint16(at, littleEndian) !== TAG_ORIENTATION || view.getUint32(at + 4, littleEndian) === 0) {
       continue;
     }
     const type = view.getUint16(at + 2, littleEndian);
-    if (type === TYPE_SHORT) {
+    if (TWO_BYTE_TYPES.includes(type)) {
       return view.getUint16(at + 8, littleEndian);
     }
-    if (type === TYPE_LONG) {
+    if (FOUR_BYTE_TYPES.includes(type)) {
       return view.getUint32(at + 8, littleEndian);
     }
   }
   return undefined;
 }
 
+/** Some writers put the prefix twice. */
 function withoutPrefix(exif: Uint8Array): Uint8Array {
   return EXIF_PREFIX.every((byte, i) => exif[i] === byte) ? exif.subarray(EXIF_PREFIX.length) : exif;
 }

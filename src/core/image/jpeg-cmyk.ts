@@ -17,10 +17,10 @@ export async function decodeCmykJpeg(
   param: string,
 ): Promise<Rgb> {
   const colours = await decode(cut(file, 3, colour === 'ycck' ? 'ycc' : 'rgb', param));
-  const rest = await decode(cut(file, 0, 'rgb', param));
+  // The first component often has the largest sampling factors, which lay out the file; so another one makes room for K.
+  const rest = await decode(cut(file, 1, 'rgb', param));
   const { data, width, height } = colours;
   for (let i = 0; i < data.length; i += 3) {
-    // K is the last of the three components that are left without the first.
     const light = rest.data[i + 2] ?? 0;
     for (let channel = i; channel < i + 3; channel++) {
       const value = data[channel] ?? 0;

@@ -14,8 +14,8 @@ const SIGNATURE_BYTES = 8;
 const CHUNK_OVERHEAD_BYTES = 12;
 const IHDR_BYTES = 13;
 const GREY = 0;
-/** Keyword, then four empty fields (compression flag and method, language, translated keyword): XMP part 3, 1.1.5. */
-const XMP_KEYWORD = 'XML:com.adobe.xmp\0\0\0\0\0';
+/** Keyword and a compression flag of 0: XMP in PNG is never compressed (XMP part 3, 1.1.5). */
+const XMP_KEYWORD = 'XML:com.adobe.xmp\0\0';
 
 /**
  * Reads IHDR and walks the chunk list to IEND (PNG, third edition, 5.3 and 11.2), without looking into the pixels.
