@@ -133,7 +133,11 @@ const ONNX_MESSAGES = {
   },
 };
 
-const modelType = protobuf.Root.fromJSON({ nested: ONNX_MESSAGES }).lookupType('ModelProto');
+/** As proto2, where a field that is set is written, also when it is 0: an attribute without its number is invalid. */
+const proto2Messages = Object.fromEntries(
+  Object.entries(ONNX_MESSAGES).map(([name, message]) => [name, { edition: 'proto2', ...message }]),
+);
+const modelType = protobuf.Root.fromJSON({ nested: proto2Messages }).lookupType('ModelProto');
 
 /** The bytes of an `.onnx` file. Deterministic: equal models give equal bytes. */
 export function encodeModel(model: ModelProto): Uint8Array {
