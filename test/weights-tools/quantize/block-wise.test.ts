@@ -1,4 +1,4 @@
-import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { type InferenceSession, Tensor } from 'onnxruntime-node';
 import { describe, expect, it } from 'vitest';
 import { createGraph } from '../../../weights-tools/onnx/graph-builder.ts';
 import { linear } from '../../../weights-tools/onnx/linear-node.ts';
@@ -34,12 +34,12 @@ describe.each(SCHEMES)('int$bits', ({ bits, quantize, dequantize }) => {
     expect(quantized.codes).toHaveLength((rows * groups * groupSize * bits) / 8);
     expect(quantized.scales).toHaveLength(rows * groups);
     for (let row = 0; row < rows; row += 1) {
-      for (let column = 0; column < groups * groupSize; column += 1) {
-        const code = codeAt(quantized, bits, groups, groupSize, row, column) - 2 ** (bits - 1);
-        if (column >= columns) {
-          expect(code).toBe(0);
-          continue;
-        }
+      const codes = Array.from(
+        { length: groups * groupSize },
+        (_, column) => codeAt(quantized, bits, groups, groupSize, row, column) - 2 ** (bits - 1),
+      );
+      expect(codes.slice(columns).every((padding) => padding === 0)).toBe(true);
+      for (const [column, code] of codes.slice(0, columns).entries()) {
         const value = values[row * columns + column] ?? 0;
         const scale = quantized.scales[row * groups + Math.floor(column / groupSize)] ?? 0;
         const isClipped = code === 2 ** (bits - 1) - 1;
