@@ -56,7 +56,7 @@ export interface GraphBuilder {
   external(tensor: ExternalTensor): Value;
   /** One operator with one output. `null` leaves an optional input out. */
   node(operator: string, inputs: readonly (Value | null)[], options?: NodeOptions): Value;
-  /** One operator with several named outputs; `''` leaves an optional output out, and its value has no name. */
+  /** One operator with several named outputs. */
   nodes<const Names extends readonly string[]>(
     operator: string,
     inputs: readonly (Value | null)[],
@@ -107,12 +107,10 @@ function builderOf(graph: GraphProto, externals: ExternalTensor[], names: Set<st
   const counts = new Map<string, number>();
 
   function claim(name: string): Value {
-    if (name !== '') {
-      if (names.has(name)) {
-        throw new Error(`graph ${graph.name}: two values are called ${name}`);
-      }
-      names.add(name);
+    if (names.has(name)) {
+      throw new Error(`graph ${graph.name}: two values are called ${name}`);
     }
+    names.add(name);
     return { name };
   }
 

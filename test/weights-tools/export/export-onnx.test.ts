@@ -55,7 +55,7 @@ describe('export onnx --weights f32', () => {
   it('predicts the 32 tokens of the reference', async () => {
     for (const prompt of prompts) {
       const rows = (await forced(reference, prompt)).slice(-prompt.greedy.length);
-      expect(rows.map(argmax), `${prompt.name}`).toEqual(prompt.greedy);
+      expect(rows.map(argmax), `prompt ${prompt.name}`).toEqual(prompt.greedy);
     }
   });
 
