@@ -26,6 +26,8 @@ export default defineConfig({
         ],
         test: {
           name: 'workerd',
+          // ONNX Runtime's 14 MB module is imported once, not once per file; no test leaves state that another reads.
+          isolate: false,
           include: ['test/worker/**/*.test.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,

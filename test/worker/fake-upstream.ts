@@ -1,5 +1,10 @@
 /** One thing a scripted upstream does on its event stream. */
-export type Step = string | { waitMs: number } | 'reset' | 'hang' | { until: Promise<unknown> };
+export type Step = string | { until: Promise<unknown> } | typeof RESET | typeof HANG;
+
+/** The connection breaks. */
+export const RESET = Symbol('reset');
+/** Nothing more is ever sent. */
+export const HANG = Symbol('hang');
 
 export interface Call {
   url: string;
@@ -57,17 +62,17 @@ function play(steps: Step[], signal: AbortSignal | undefined, onAbort: () => voi
       },
       async pull(out) {
         for (const step of rest) {
-          if (step === 'reset') {
+          if (step === RESET) {
             out.error(new Error('connection reset'));
             return;
           }
-          if (step === 'hang') {
+          if (step === HANG) {
             await new Promise(() => undefined);
           } else if (typeof step === 'string') {
             out.enqueue(new TextEncoder().encode(step));
             return;
           } else {
-            await ('until' in step ? step.until : new Promise((resolve) => setTimeout(resolve, step.waitMs)));
+            await step.until;
           }
         }
         out.close();

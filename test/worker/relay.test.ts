@@ -7,6 +7,8 @@ import {
   fakeUpstream,
   finishEvent,
   goodAnswer,
+  HANG,
+  RESET,
   type Step,
   textEvent,
   usageEvent,
@@ -22,7 +24,7 @@ const FAULTS: [string, Step[], RegExp][] = [
   ['a clean cut', [hello], /cut off/],
   ['an empty stream', [], /cut off/],
   ['[DONE] without a finish reason', [hello, usageEvent(99), DONE_EVENT], /cut off/],
-  ['a reset', [hello, 'reset'], /connection to the model server broke/],
+  ['a reset', [hello, RESET], /connection to the model server broke/],
   ['a chunk that is not JSON', [hello, 'data: {"choices":[{"ind\n\n'], /malformed chunk/],
   ['a chunk of another shape', [hello, event({ choices: 'none' })], /malformed chunk/],
   ['a second choice', [hello, event({ choices: [{ index: 1, delta: { content: 'x' } }] })], /malformed chunk/],
@@ -160,7 +162,7 @@ describe('a client', () => {
   });
 
   it('that leaves mid-stream stops upstream, and that is no failure', async () => {
-    const upstream = fakeUpstream([hello, 'hang']);
+    const upstream = fakeUpstream([hello, HANG]);
     const app = testApp(upstream);
     const response = await app.chat({ ...question('Hi'), stream: true });
     const reader = response.body?.getReader();
@@ -171,7 +173,7 @@ describe('a client', () => {
   });
 
   it('that leaves before the first token stops upstream', async () => {
-    const upstream = fakeUpstream(['hang']);
+    const upstream = fakeUpstream([HANG]);
     const left = new AbortController();
     const app = testApp(upstream);
     const response = await app.chat({ ...question('Hi'), stream: true }, { signal: left.signal });

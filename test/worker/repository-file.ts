@@ -2,9 +2,9 @@ import { env } from 'cloudflare:workers';
 import { fromBytes } from '../../src/core/bytes/byte-source.ts';
 import { parseSafetensorsHeader } from '../../src/core/bytes/safetensors.ts';
 
-/** Bytes of a file of the repository. */
+/** Bytes of a file; the path is absolute or relative to the repository. */
 export async function repositoryFile(path: string): Promise<Uint8Array<ArrayBuffer>> {
-  const response = await env.FILES.fetch(`http://files/${path}`);
+  const response = await env.FILES.fetch(`http://files/?path=${encodeURIComponent(path)}`);
   if (response.status !== 200) {
     throw new Error(`no file ${path}; artifacts are built by the global setup of vitest.config.ts`);
   }

@@ -1,3 +1,5 @@
+import { createExecutionContext } from 'cloudflare:test';
+import { inject } from 'vitest';
 import { createApp } from '../../worker/app.ts';
 import { openBundle } from '../../worker/bundle.ts';
 import type { Deps } from '../../worker/deps.ts';
@@ -6,7 +8,14 @@ import { createPatchSession } from '../../worker/patch-session.ts';
 import type { FakeUpstream } from './fake-upstream.ts';
 import { repositoryFile } from './repository-file.ts';
 
-export const EDGE_BUNDLE = '.cache/artifacts/vora-random/edge/';
+declare module 'vitest' {
+  interface ProvidedContext {
+    artifacts: { edge: string };
+  }
+}
+
+/** Folder of the edge bundle that the global setup built. */
+export const EDGE_BUNDLE = `${inject('artifacts').edge}/`;
 
 /** The real bundle and one ONNX Runtime session for all tests of a file. */
 export const bundle = openBundle({ read: (path) => repositoryFile(EDGE_BUNDLE + path) });
@@ -42,9 +51,8 @@ export function testApp(
     log: (entry) => logged.push(entry),
     ...deps,
   });
-  const context = { waitUntil: () => undefined, passThroughOnException: () => undefined, props: {} };
   const send = async (path: string, init?: RequestInit) =>
-    app.fetch(new Request(`https://edge.test${path}`, init), {}, context as unknown as ExecutionContext);
+    app.fetch(new Request(`https://edge.test${path}`, init), {}, createExecutionContext());
   return {
     fetch: send,
     chat: (body, init) =>
