@@ -12,10 +12,10 @@ MASKED = -1e4
 @dataclass(frozen=True)
 class DecoderConfig:
     vocab_size: int = 480
-    hidden_size: int = 192
-    intermediate_size: int = 512
+    hidden_size: int = 128
+    intermediate_size: int = 384
     num_hidden_layers: int = 6
-    num_attention_heads: int = 6
+    num_attention_heads: int = 4
     num_key_value_heads: int = 2
     rms_norm_eps: float = 1e-6
     rope_theta: float = 10000.0
@@ -43,8 +43,10 @@ class Linear(nn.Linear):
     more products per token, and the gradients are the same.
     """
 
-    lora_A: nn.Linear | None = None
-    lora_B: nn.Linear | None = None
+    def __init__(self, in_features: int, out_features: int, bias: bool = True) -> None:
+        super().__init__(in_features, out_features, bias)
+        self.lora_A: nn.Linear | None = None
+        self.lora_B: nn.Linear | None = None
 
     def add_lora(self, rank: int) -> None:
         self.lora_A = nn.Linear(self.in_features, rank, bias=False)
@@ -75,10 +77,8 @@ class Attention(nn.Module):
         q = rotate(self.q_proj(x).view(batch, length, self.heads, self.head_dim).transpose(1, 2), cos, sin)
         k = rotate(self.k_proj(x).view(batch, length, self.groups, self.head_dim).transpose(1, 2), cos, sin)
         v = self.v_proj(x).view(batch, length, self.groups, self.head_dim).transpose(1, 2)
-        repeat = self.heads // self.groups
-        k, v = k.repeat_interleave(repeat, dim=1), v.repeat_interleave(repeat, dim=1)
-        scores = q @ k.transpose(-1, -2) * self.head_dim**-0.5 + mask
-        mixed: Tensor = torch.softmax(scores, dim=-1) @ v
+        k, v = (x.repeat_interleave(self.heads // self.groups, dim=1) for x in (k, v))
+        mixed = F.scaled_dot_product_attention(q, k, v, mask.expand(-1, self.heads, -1, -1))
         out: Tensor = self.o_proj(mixed.transpose(1, 2).reshape(batch, length, -1))
         return out
 
@@ -132,17 +132,18 @@ class Decoder(nn.Module):
             elif name.endswith("bias"):
                 nn.init.zeros_(parameter)
 
-    def forward(self, embeddings: Tensor, mask: Tensor, position: Tensor) -> list[Tensor]:
+    def forward(self, embeddings: Tensor, mask: Tensor, position: Tensor, depth: int | None = None) -> list[Tensor]:
         """Hidden states [B,L,H]: the input, after each block; the last one normalised for `lm_head`.
 
         mask: bool [B,L,L], true where row may attend to column. position: i64 [B,L].
+        With `depth`, only that many blocks run and nothing is normalised.
         """
         bias = torch.where(mask, 0.0, MASKED)[:, None]
         cos, sin = rotary(position, self.config)
         states = [embeddings]
-        for layer in self.model.layers:
+        for layer in list(self.model.layers)[:depth]:
             states.append(layer(states[-1], bias, cos, sin))
-        return [*states[:-1], self.model.norm(states[-1])]
+        return states if depth else [*states[:-1], self.model.norm(states[-1])]
 
     def compile_layers(self) -> None:
         """`torch.compile` each block: one graph for all of them, where the whole model would take a minute."""

@@ -8,9 +8,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from training.attention_mask import packed_mask
-from training.decoder import Decoder, DecoderConfig
+from training.decoder import Decoder
 from training.loop import train
 from training.optimizer import Optimizers
+from training.recipe import Recipe
 
 NO_MUON = ("embed_tokens", "lm_head")
 
@@ -29,20 +30,20 @@ def unpack(rows: np.ndarray, device: torch.device) -> tuple[Tensor, Tensor, Tens
     return ids, branch, position, target
 
 
-def train_llm(run: Path, config: DecoderConfig, batch: int, budget_s: float, device: torch.device, compiled: bool) -> None:
+def train_llm(run: Path, recipe: Recipe, device: torch.device) -> None:
     """Trains on `texts.npy` of the run folder; writes `llm.pt`."""
     rows = np.load(run / "texts.npy", mmap_mode="r")
     torch.manual_seed(1)
-    decoder = Decoder(config).to(device)
-    if compiled:
+    decoder = Decoder(recipe.decoder).to(device)
+    if recipe.compiled:
         decoder.compile_layers()
     optimizers = Optimizers([decoder], muon_lr=0.02, adam_lr=0.003, no_muon=NO_MUON)
 
     def step(number: int, _progress: float) -> dict[str, Tensor]:
-        start = number * batch % (len(rows) - batch + 1)
-        ids, branch, position, target = unpack(rows[start : start + batch], device)
+        start = number * recipe.batch % (len(rows) - recipe.batch)
+        ids, branch, position, target = unpack(rows[start : start + recipe.batch], device)
         hidden = decoder(decoder.model.embed_tokens(ids), packed_mask(branch, None), position)[-1]
         loss, accuracy = answer_loss(decoder, hidden, ids, target)
         return {"loss": loss, "accuracy": accuracy}
 
-    train(run, "llm", {"decoder": decoder}, optimizers, step, budget_s)
+    train(run, "llm", {"decoder": decoder}, optimizers, step, recipe.llm_steps)

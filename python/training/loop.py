@@ -1,4 +1,4 @@
-"""The training loop of every stage: a budget of seconds, a log, and a checkpoint to resume from."""
+"""The training loop of every stage: a number of steps, a log, and a checkpoint to resume from."""
 
 import json
 import os
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from training.optimizer import Optimizers
+from training.parallel import average_gradients, place
 
 SAVE_EVERY_S = 120.0
 LOG_EVERY_STEPS = 20
@@ -18,8 +19,10 @@ Step = Callable[[int, float], dict[str, Tensor]]
 """(step, progress) -> losses; the one named `loss` is minimised."""
 
 
-def train(folder: Path, name: str, modules: dict[str, nn.Module], optimizers: Optimizers, step: Step, budget_s: float) -> None:
-    """Run `step` until `budget_s` seconds of training are spent, counting those of earlier, interrupted runs.
+def train(
+    folder: Path, name: str, modules: dict[str, nn.Module], optimizers: Optimizers, step: Step, steps: int
+) -> None:
+    """Run `step` until `steps` are done, counting those of earlier, interrupted runs.
 
     Writes `<name>.pt` (weights, optimizer state, step, seconds) and one JSON line per 20 steps to `<name>.jsonl`.
     """
@@ -33,16 +36,21 @@ def train(folder: Path, name: str, modules: dict[str, nn.Module], optimizers: Op
         optimizers.load_state_dict(state["optimizers"])
         number, spent = state["step"], state["seconds"]
     began, saved = time.monotonic() - spent, time.monotonic()
-    while spent < budget_s:
-        losses = step(number, spent / budget_s)
+    while number < steps:
+        losses = step(number, number / steps)
         losses["loss"].backward()  # type: ignore[no-untyped-call]
-        optimizers.step(spent / budget_s)
+        average_gradients(optimizers.parameters)
+        optimizers.step(number / steps)
         number, spent = number + 1, time.monotonic() - began
+        if place()[0] != 0:
+            continue
         if number % LOG_EVERY_STEPS == 0:
-            line = {"step": number, "seconds": round(spent, 1)} | {k: round(float(v.detach()), 4) for k, v in losses.items()}
+            line = {"step": number, "seconds": round(spent, 1)} | {
+                k: round(float(v.detach()), 4) for k, v in losses.items()
+            }
             with (folder / f"{name}.jsonl").open("a") as log:
                 log.write(json.dumps(line) + "\n")
-        if time.monotonic() - saved > SAVE_EVERY_S or spent >= budget_s:
+        if time.monotonic() - saved > SAVE_EVERY_S or number == steps:
             save(file, modules, optimizers, number, spent)
             saved = time.monotonic()
 

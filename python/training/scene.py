@@ -129,9 +129,7 @@ def _draw(rng: Random, things: list[Thing]) -> Image.Image:
     return add_noise(image, rng, NOISE)
 
 
-def draw_shape(
-    canvas: ImageDraw.ImageDraw, shape: str, box: tuple[int, int, int], color: tuple[int, int, int]
-) -> None:
+def draw_shape(canvas: ImageDraw.ImageDraw, shape: str, box: tuple[int, int, int], color: tuple[int, int, int]) -> None:
     """Fill `shape` in the square (x, y, size)."""
     x, y, size = box
     end, third = size - 1, size // 3

@@ -9,7 +9,28 @@ from training.grid import CELLS, is_held_out
 WORD_LIST = Path(__file__).with_name("words.txt")
 """The English list of BIP-39 (2 048 common words of 3 to 8 letters, MIT licence)."""
 
-REFUSED = ("ASS", "CUM", "DIE", "FAG", "FUC", "FUK", "GUN", "KKK", "KIL", "NAZ", "NIG", "SEX", "SHI", "SUC", "TIT", "WAR", "PIS", "COC", "CUN", "DIC")
+REFUSED = (
+    "ASS",
+    "CUM",
+    "DIE",
+    "FAG",
+    "FUC",
+    "FUK",
+    "GUN",
+    "KKK",
+    "KIL",
+    "NAZ",
+    "NIG",
+    "SEX",
+    "SHI",
+    "SUC",
+    "TIT",
+    "WAR",
+    "PIS",
+    "COC",
+    "CUN",
+    "DIC",
+)
 """Letters in a row that no picture shows, in a word or by chance in a code."""
 
 KINDS = ("word", "letters", "number", "price", "date", "time", "code")
@@ -54,8 +75,12 @@ def _code(rng: Random) -> str:
 _MAKERS = {
     "letters": lambda rng: _letters(rng, 2, CELLS),
     "number": lambda rng: str(rng.randint(1, 9)) + _digits(rng, rng.randint(1, 6)),
-    "price": lambda rng: f"${rng.choice((rng.randint(0, 9), rng.randint(10, 99), rng.randint(100, 999)))}.{_digits(rng, 2)}",
-    "date": lambda rng: f"{rng.randint(1, 31):02}/{rng.randint(1, 12):02}" + rng.choice(("", f"/{rng.randint(20, 39)}")),
+    "price": lambda rng: (
+        f"${rng.choice((rng.randint(0, 9), rng.randint(10, 99), rng.randint(100, 999)))}.{_digits(rng, 2)}"
+    ),
+    "date": lambda rng: (
+        f"{rng.randint(1, 31):02}/{rng.randint(1, 12):02}" + rng.choice(("", f"/{rng.randint(20, 39)}"))
+    ),
     "time": lambda rng: f"{rng.randint(0, 23):02}:{rng.randint(0, 59):02}",
     "code": _code,
 }

@@ -1,0 +1,129 @@
+"""The training model against independent oracles: transformers' Qwen2, and greedy decoding."""
+
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import pytest
+import torch
+from tokenizers import Tokenizer
+from transformers import Qwen2Config, Qwen2ForCausalLM, Qwen2TokenizerFast
+
+from training.attention_mask import packed_mask
+from training.decoder import Decoder, DecoderConfig
+from training.dialogue import CELL_COUNT, CONTEXT, PADDING, Dialogue
+from training.export import qwen2_config
+from training.llm_stage import unpack
+from training.optimizer import orthogonalize
+from training.picture import Turn
+from training.text_picture import make_text
+from training.tokenizer import SPECIALS, train_tokenizer
+from training.vision import to_patches
+from training.vora import Vora, image_start
+
+TINY = DecoderConfig(hidden_size=64, intermediate_size=96, num_hidden_layers=2, num_attention_heads=2)
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Tokenizer:
+    return train_tokenizer()
+
+
+@pytest.fixture
+def vora() -> Vora:
+    torch.manual_seed(0)
+    model = Vora(Decoder(TINY), vision_width=32, rank=4, lora_layers=1)
+    for name, parameter in model.named_parameters():
+        if name.endswith("lora_B.weight"):
+            torch.nn.init.normal_(parameter, std=0.1)
+    return model.eval()
+
+
+def test_decoder_is_qwen2() -> None:
+    torch.manual_seed(0)
+    decoder = Decoder(TINY)
+    facts = qwen2_config(TINY, dict.fromkeys(SPECIALS, 0))
+    oracle = Qwen2ForCausalLM(Qwen2Config(**{k: v for k, v in facts.items() if "dtype" not in k})).eval()
+    oracle.load_state_dict(decoder.state_dict())
+    ids = torch.randint(0, TINY.vocab_size, (2, 9))
+    branch = torch.zeros_like(ids)
+    hidden = decoder(decoder.model.embed_tokens(ids), packed_mask(branch, None), torch.arange(9).expand(2, 9))[-1]
+    assert torch.allclose(decoder.lm_head(hidden), oracle(ids).logits, atol=1e-5)
+
+
+def test_a_packed_row_is_its_turns_asked_one_by_one(tokenizer: Tokenizer, vora: Vora) -> None:
+    dialogue = Dialogue(tokenizer)
+    picture = make_text(Random(1), False, lines=2)
+    cells = [tokenizer.token_to_id(cell) for cell in picture.grid.cells]
+    patches = to_patches(torch.from_numpy(np.asarray(picture.image)[None].copy()))
+
+    def answers(turns: list[Turn]) -> list[torch.Tensor]:
+        ids, branch, position, target = unpack(dialogue.row(cells, turns).stacked()[None], torch.device("cpu"))
+        hidden = vora(ids, branch, position, patches)[-1]
+        return [
+            hidden[(branch == k) & (target == 1)] for k in sorted(set(branch.flatten().tolist()) - {CONTEXT, PADDING})
+        ]
+
+    packed = answers(picture.turns[:3])
+    assert len(packed) == 3
+    for turn, state in zip(picture.turns, packed, strict=False):
+        assert torch.allclose(answers([turn])[0], state, atol=1e-5)
+
+
+def test_image_tokens_see_all_of_the_picture_and_text_does_not_look_ahead() -> None:
+    branch = torch.tensor([[CONTEXT, CONTEXT, CONTEXT, CONTEXT, 1, 1, 2, PADDING]])
+    image = torch.tensor([[False, True, True, False, False, False, False, False]])
+    expected = """
+        10000000
+        11100000
+        11100000
+        11110000
+        11111000
+        11111100
+        11110010
+        00000001
+    """
+    mask = packed_mask(branch, image)[0]
+    assert ["".join(str(int(cell)) for cell in row) for row in mask] == expected.split()
+
+
+def test_only_lora_and_vision_learn(vora: Vora) -> None:
+    learned = {name for name, parameter in vora.named_parameters() if parameter.requires_grad}
+    assert all(".lora_" in name or name.startswith("vision.") for name in learned)
+    assert sum(".lora_A" in name for name in learned) == 7
+
+
+def test_look_is_the_start_of_the_whole_forward(tokenizer: Tokenizer, vora: Vora) -> None:
+    dialogue = Dialogue(tokenizer)
+    picture = make_text(Random(5), False)
+    cells = [tokenizer.token_to_id(cell) for cell in picture.grid.cells]
+    ids, branch, position, _ = unpack(dialogue.row(cells, picture.turns).stacked()[None], torch.device("cpu"))
+    patches = to_patches(torch.from_numpy(np.asarray(picture.image)[None].copy()))
+    start = image_start(ids)
+    whole = vora(ids, branch, position, patches)[1][:, start : start + CELL_COUNT]
+    assert torch.allclose(vora.look(ids, patches, 1)[0], whole, atol=1e-5)
+
+
+def test_tokenizer_keeps_one_token_per_glyph(tokenizer: Tokenizer) -> None:
+    for text in ("HELLO", "$104.99", "A7-K2", "____HI__.:/"):
+        assert len(tokenizer.encode(text).ids) == len(text)
+        assert tokenizer.decode(tokenizer.encode(text).ids) == text
+
+
+def test_transformers_reads_the_tokenizer_the_same_way(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    theirs = Qwen2TokenizerFast(tokenizer_file=str(tmp_path / "tokenizer.json"))
+    text = "<|im_start|>user\nWhat does line 2 say?<|im_end|>\n"
+    assert theirs(text)["input_ids"] == tokenizer.encode(text).ids
+
+
+def test_orthogonalize_makes_singular_values_near_one() -> None:
+    torch.manual_seed(0)
+    for shape in ((3, 8, 20), (3, 20, 8)):
+        values = torch.linalg.svdvals(orthogonalize(torch.randn(shape)))
+        assert values.min() > 0.5 and values.max() < 1.4
+
+
+def test_config_head_size() -> None:
+    assert replace(TINY, num_attention_heads=4).head_dim == 16

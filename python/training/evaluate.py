@@ -1,0 +1,139 @@
+"""Exact-match accuracy per kind of question on held-out pictures, with intervals and the blind baseline.
+
+An answer counts only whole, its end token included. Greedy decoding gives exactly the wanted answer
+if and only if the argmax at every place of that answer is the wanted token, so one forward pass over
+packed rows decides what generation would.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from math import sqrt
+from random import Random
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from training.chart import make_chart
+from training.dialogue import CONTEXT, Dialogue
+from training.llm_stage import unpack
+from training.picture import Picture, Turn
+from training.scene import make_scene
+from training.text_picture import make_text
+from training.text_tasks import make_text_task
+from training.vision import to_patches
+from training.vora import Vora
+
+BATCH = 50
+
+TASKS: dict[str, Callable[[Random], Picture]] = {
+    "one line": lambda rng: make_text(rng, True, lines=1),
+    "two lines": lambda rng: make_text(rng, True, lines=2),
+    "scene": lambda rng: make_scene(rng, True),
+    "chart": lambda rng: make_chart(rng, True),
+}
+
+
+@dataclass(frozen=True)
+class Score:
+    kind: str
+    right: int
+    count: int
+    blind: float
+    """Share of the commonest answer: what a model that sees nothing can reach at most."""
+
+    @property
+    def accuracy(self) -> float:
+        return self.right / self.count
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Wilson's 95 % interval."""
+        z, n, p = 1.96, self.count, self.accuracy
+        middle, spread = p + z * z / (2 * n), z * sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+        return (middle - spread) / (1 + z * z / n), (middle + spread) / (1 + z * z / n)
+
+
+class Tally:
+    """Counts answers per kind."""
+
+    def __init__(self) -> None:
+        self.right: Counter[str] = Counter()
+        self.answers: dict[str, Counter[str]] = defaultdict(Counter)
+
+    def add(self, turn: Turn, right: bool) -> None:
+        self.right[turn.kind] += right
+        self.answers[turn.kind][turn.answer] += 1
+
+    def scores(self) -> list[Score]:
+        return [
+            Score(kind, self.right[kind], answers.total(), answers.most_common(1)[0][1] / answers.total())
+            for kind, answers in sorted(self.answers.items())
+        ]
+
+
+def evaluate_pictures(vora: Vora, dialogue: Dialogue, task: str, count: int, seed: int, **how: bool) -> list[Score]:
+    """Scores of `count` held-out pictures of one task.
+
+    how: `causal` masks image tokens causally; `swapped` gives every question the next picture.
+    """
+    rng = Random(f"evaluation {task} {seed}")
+    pictures = [TASKS[task](rng) for _ in range(count)]
+    return score_pictures(vora, dialogue, pictures, **how)
+
+
+@torch.no_grad()
+def score_pictures(
+    vora: Vora, dialogue: Dialogue, pictures: list[Picture], causal: bool = False, swapped: bool = False
+) -> list[Score]:
+    tally = Tally()
+    for start in range(0, len(pictures), BATCH):
+        chunk = pictures[start : start + BATCH]
+        patches = to_patches(torch.from_numpy(np.stack([np.asarray(p.image) for p in chunk])))
+        if swapped:
+            patches = patches.roll(1, 0)
+        maps = [[dialogue.tokenizer.token_to_id(cell) for cell in p.grid.cells] for p in chunk]
+        for turns in _rounds([p.turns for p in chunk]):
+            rows = np.stack([dialogue.row(cells, t).stacked() for cells, t in zip(maps, turns, strict=True)])
+            _judge(vora, rows, patches, turns, tally, causal)
+    return tally.scores()
+
+
+@torch.no_grad()
+def evaluate_texts(vora: Vora, dialogue: Dialogue, count: int, seed: int) -> list[Score]:
+    """Scores of text-only instructions: maps of held-out pictures, and tasks without a picture."""
+    rng, tally = Random(f"evaluation text {seed}"), Tally()
+    contexts: list[tuple[str, list[Turn]]] = []
+    for _ in range(count):
+        picture = rng.choice(list(TASKS.values()))(rng)
+        contexts.append((str(picture.grid), [Turn(f"map {t.kind}", t.question, t.answer) for t in picture.turns]))
+        facts, turns = make_text_task(rng, True)
+        contexts.append((facts, [Turn(f"text {t.kind}", t.question, t.answer) for t in turns]))
+    for start in range(0, len(contexts), BATCH):
+        chunk = contexts[start : start + BATCH]
+        for turns in _rounds([turns for _, turns in chunk]):
+            rows = [
+                dialogue.row(dialogue.encode(context), t, "\n" if context else "").stacked()
+                for (context, _), t in zip(chunk, turns, strict=True)
+            ]
+            _judge(vora, np.stack(rows), torch.zeros(0, 1), turns, tally, causal=False)
+    return tally.scores()
+
+
+def _rounds(turns: list[list[Turn]]) -> Iterator[list[list[Turn]]]:
+    """One turn per row at a time, so that none is left out for want of room."""
+    for index in range(max(len(t) for t in turns)):
+        yield [t[index : index + 1] for t in turns]
+
+
+def _judge(vora: Vora, rows: np.ndarray, patches: Tensor, turns: list[list[Turn]], tally: Tally, causal: bool) -> None:
+    device = next(vora.parameters()).device
+    ids, branch, position, target = unpack(rows, device)
+    hidden = vora(ids, branch, position, patches.to(device), causal)[-1]
+    wrong = (vora.llm.lm_head(hidden[:, :-1]).argmax(-1) != ids[:, 1:]) & (target[:, 1:] == 1)
+    for row, asked in enumerate(turns):
+        for turn in asked:
+            if not bool((branch[row] > CONTEXT).any()):
+                raise ValueError(f"no room for {turn}")
+            tally.add(turn, not bool(wrong[row].any()))

@@ -1,0 +1,40 @@
+"""Training curves of a run, from its logs."""
+
+import json
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+from matplotlib import pyplot
+
+PANELS = (
+    ("llm", ("loss", "accuracy"), "base LLM, text only"),
+    ("teacher", ("symbol", "place", "line", "color", "shape"), "teacher, accuracy per patch"),
+    ("look", ("loss",), "distillation alone"),
+    ("vora", ("language", "distillation"), "VoRA, losses"),
+    ("vora", ("picture", "text"), "VoRA, answer tokens right"),
+)
+SMOOTH = 9
+
+
+def plot_curves(run: Path, out: Path) -> None:
+    """One panel per entry of PANELS, each line a running mean over 9 log lines; steps on the x axis."""
+    figure, axes = pyplot.subplots(1, len(PANELS), figsize=(4 * len(PANELS), 3.2), layout="constrained")
+    for axis, (stage, names, title) in zip(axes, PANELS, strict=True):
+        file = run / f"{stage}.jsonl"
+        lines = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+        steps = [line["step"] for line in lines]
+        for name in names:
+            axis.plot(steps, running_mean([line[name] for line in lines], SMOOTH), label=name.replace("_", " "))
+        axis.set(title=title, xlabel="steps")
+        axis.grid(alpha=0.3)
+        axis.legend(fontsize=8)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(out, dpi=110)
+    pyplot.close(figure)
+
+
+def running_mean(values: list[float], width: int) -> list[float]:
+    """Mean of the last `width` values at each place."""
+    return [sum(values[max(0, i + 1 - width) : i + 1]) / min(width, i + 1) for i in range(len(values))]

@@ -1,0 +1,48 @@
+"""Every number of the recipe, in full and at smoke size."""
+
+from dataclasses import dataclass, field
+
+from training.decoder import DecoderConfig
+
+
+@dataclass(frozen=True)
+class Recipe:
+    decoder: DecoderConfig = field(default_factory=DecoderConfig)
+    texts: int = 40_000
+    pictures: int = 90_000
+    batch: int = 20
+    llm_steps: int = 1200
+    teacher_width: int = 128
+    teacher_depth: int = 3
+    teacher_batch: int = 64
+    teacher_steps: int = 700
+    vision_width: int = 640
+    lora_rank: int = 64
+    lora_layers: int = 5
+    look_batch: int = 32
+    look_steps: int = 1200
+    vora_steps: int = 4000
+    evaluated: int = 1000
+    compiled: bool = True
+
+
+FULL = Recipe()
+SMOKE = Recipe(
+    decoder=DecoderConfig(hidden_size=64, intermediate_size=128, num_hidden_layers=3, num_attention_heads=2),
+    texts=300,
+    pictures=300,
+    batch=10,
+    llm_steps=20,
+    teacher_width=64,
+    teacher_depth=2,
+    teacher_batch=16,
+    teacher_steps=20,
+    vision_width=640,
+    lora_rank=16,
+    lora_layers=2,
+    look_batch=10,
+    look_steps=20,
+    vora_steps=20,
+    evaluated=8,
+    compiled=False,
+)

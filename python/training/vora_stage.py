@@ -1,0 +1,111 @@
+"""Stages 3 and 4: the frozen LLM learns to see, with LoRA and the vision embedding alone."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from training.dataset import open_pictures
+from training.decoder import Decoder
+from training.dialogue import CELL_COUNT
+from training.distillation import DistillationHeads
+from training.llm_stage import answer_loss, unpack
+from training.loop import train
+from training.optimizer import Optimizers
+from training.parallel import place
+from training.recipe import Recipe
+from training.teacher import Teacher, patches_to_pixels
+from training.vision import to_patches
+from training.vora import Vora, image_start
+
+NO_MUON = ("vision.proj", "pos_embed")
+MUON_LR, ADAM_LR = 0.007, 0.002
+
+
+def load_weights(run: Path, stage: str, module: str) -> dict[str, Tensor]:
+    """Weights of one module of a stage."""
+    state: dict[str, Tensor] = torch.load(run / f"{stage}.pt", weights_only=True)["modules"][module]
+    return state
+
+
+def build_vora(run: Path, recipe: Recipe) -> Vora:
+    """The trained LLM, rounded to bf16 as it will be published, with fresh LoRA and vision embedding."""
+    decoder = Decoder(recipe.decoder)
+    decoder.load_state_dict({k: v.bfloat16().float() for k, v in load_weights(run, "llm", "decoder").items()})
+    return Vora(decoder, recipe.vision_width, recipe.lora_rank, recipe.lora_layers)
+
+
+class _Apprenticeship:
+    """Student, teacher, heads and pictures: what both stages share."""
+
+    def __init__(self, run: Path, recipe: Recipe, device: torch.device) -> None:
+        torch.manual_seed(3)
+        self.pictures = open_pictures(run / "pictures")
+        self.depth = recipe.teacher_depth
+        self.device = device
+        self.vora = build_vora(run, recipe).to(device)
+        self.teacher = Teacher(recipe.teacher_width, self.depth).to(device).requires_grad_(False)
+        self.teacher.load_state_dict(load_weights(run, "teacher", "teacher"))
+        self.heads = DistillationHeads(recipe.decoder.hidden_size, recipe.teacher_width, self.depth).to(device)
+        if recipe.compiled:
+            self.vora.llm.compile_layers()
+
+    def modules(self) -> dict[str, torch.nn.Module]:
+        return {"vora": self.vora, "heads": self.heads}
+
+    def optimizers(self) -> Optimizers:
+        return Optimizers([self.vora, self.heads], MUON_LR, ADAM_LR, NO_MUON)
+
+    def batch(self, number: int, size: int) -> tuple[np.ndarray, Tensor]:
+        """Rows i16 [size,4,L] and patches, in the order of the file, which is the curriculum."""
+        rank, processes = place()
+        first = (number * processes + rank) * size % (len(self.pictures["images"]) - size)
+        images = torch.from_numpy(self.pictures["images"][first : first + size]).to(self.device)
+        return self.pictures["rows"][first : first + size], to_patches(images)
+
+    def distillation(self, states: list[Tensor], patches: Tensor) -> Tensor:
+        """Block-wise loss of image-token states, one per teacher block."""
+        with torch.no_grad():
+            wanted = self.teacher(patches_to_pixels(patches))[1:]
+        loss: Tensor = self.heads(states, wanted)
+        return loss
+
+
+def train_look(run: Path, recipe: Recipe, device: torch.device) -> None:
+    """Distillation alone, through the blocks that have a teacher: cheap, since no text runs. Writes `look.pt`."""
+    both = _Apprenticeship(run, recipe, device)
+
+    def step(number: int, _progress: float) -> dict[str, Tensor]:
+        rows, patches = both.batch(number, recipe.look_batch)
+        ids = unpack(rows, device)[0]
+        return {"loss": both.distillation(both.vora.look(ids, patches, both.depth), patches)}
+
+    train(run, "look", both.modules(), both.optimizers(), step, recipe.look_steps)
+
+
+def train_vora(run: Path, recipe: Recipe, device: torch.device) -> None:
+    """LM loss on answers + block-wise distillation, a fifth of every batch text only. Writes `vora.pt`."""
+    both = _Apprenticeship(run, recipe, device)
+    for name, module in both.modules().items():
+        module.load_state_dict(load_weights(run, "look", name))
+    texts = np.load(run / "texts.npy", mmap_mode="r")
+    seen, read = recipe.batch - recipe.batch // 5, recipe.batch // 5
+    rank, processes = place()
+
+    def step(number: int, _progress: float) -> dict[str, Tensor]:
+        text = (number * processes + rank) * read % (len(texts) - read)
+        rows, patches = both.batch(number, seen)
+        ids, branch, position, target = unpack(np.concatenate((rows, texts[text : text + read])), device)
+        states = both.vora(ids, branch, position, patches)
+        start = image_start(ids)
+        shown = [state[:seen, start : start + CELL_COUNT] for state in states[1 : 1 + both.depth]]
+        distillation = both.distillation(shown, patches)
+        language, _ = answer_loss(both.vora.llm, states[-1], ids, target)
+        with torch.no_grad():
+            picture = answer_loss(both.vora.llm, states[-1][:seen], ids[:seen], target[:seen])[1]
+            text_only = answer_loss(both.vora.llm, states[-1][seen:], ids[seen:], target[seen:])[1]
+        losses = {"loss": language + distillation, "language": language, "distillation": distillation}
+        return losses | {"picture": picture, "text": text_only}
+
+    train(run, "vora", both.modules(), both.optimizers(), step, recipe.vora_steps)
