@@ -70,7 +70,7 @@ const UNSUPPORTED = new Map<string, (value: unknown) => boolean>([
 
 /** A copy of an object without the fields that ask for nothing; anything else as it is. */
 export function dropNeutralFields(value: unknown): unknown {
-  if (!isObject(value)) {
+  if (!isObject(value) || Array.isArray(value)) {
     return value;
   }
   return Object.fromEntries(Object.entries(value).filter(([name, field]) => !isNeutral(name, field)));
