@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, inject, it } from 'vitest';
 import { type Manifest, manifestSchema } from '../../../src/core/model/manifest.ts';
+import { decodeModel } from '../../../weights-tools/onnx/onnx-proto.ts';
 import { tempFolder } from '../../support/checkpoint-folder.ts';
 import { runInProcess } from '../../support/run-cli.ts';
 import { argmax, cosine, klDivergence } from './compare-logits.ts';
@@ -94,9 +95,9 @@ describe('export onnx --weights f32', () => {
 });
 
 describe.each([
-  { weights: 'int8', cosineMin: 0.99, klMax: 0.02, agreementMin: 0.9 },
-  { weights: 'int4', cosineMin: 0.7, klMax: 1.5, agreementMin: 0.45 },
-])('export onnx --weights $weights', ({ weights, cosineMin, klMax, agreementMin }) => {
+  { weights: 'int8', bits: 8, cosineMin: 0.99, klMax: 0.02, agreementMin: 0.9 },
+  { weights: 'int4', bits: 4, cosineMin: 0.7, klMax: 1.5, agreementMin: 0.45 },
+])('export onnx --weights $weights', ({ weights, bits, cosineMin, klMax, agreementMin }) => {
   it('stays near the f32 model', async () => {
     const out = join(await tempFolder(), 'onnx');
     const { code, stderr } = await runInProcess('export', 'onnx', merged, '--weights', weights, '--out', out);
@@ -120,5 +121,15 @@ describe.each([
     expect(divergence / rows).toBeLessThan(klMax);
     expect(divergence / rows).toBeGreaterThan(0);
     expect(agreed / answered).toBeGreaterThan(agreementMin);
+  });
+
+  it('stores the linears of the blocks as asked, and the head in 8 bits', async () => {
+    const out = join(await tempFolder(), 'onnx');
+    await runInProcess('export', 'onnx', merged, '--weights', weights, '--group-size', '64', '--out', out);
+    const { node } = decodeModel(await readFile(join(out, 'decoder.onnx'))).graph;
+    const stored = node
+      .filter(({ opType }) => opType === 'MatMulNBits')
+      .map(({ attribute }) => ['bits', 'block_size'].map((key) => attribute.find(({ name }) => name === key)?.i));
+    expect(stored).toEqual([...Array.from({ length: 7 * manifest.llm.layers }, () => [bits, 64]), [8, 64]]);
   });
 });
