@@ -1,5 +1,6 @@
 import { type Context, Hono } from 'hono';
 import { requestId, type RequestIdVariables } from 'hono/request-id';
+import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { model, modelList } from '../core/protocol/chat-response.ts';
 import { RequestError, toWireError } from '../core/protocol/failure.ts';
 import { requireApiKey } from './api-key.ts';
@@ -69,5 +70,8 @@ function respondWithError(error: Error, c: Context<Env>): Response {
   if (retryAfterSeconds !== undefined) {
     c.header('retry-after', String(retryAfterSeconds));
   }
-  return c.body(JSON.stringify(body), { status: status as 400, headers: { 'content-type': 'application/json' } });
+  return c.body(JSON.stringify(body), {
+    status: status as ContentfulStatusCode,
+    headers: { 'content-type': 'application/json' },
+  });
 }

@@ -23,6 +23,8 @@ export interface Engine {
   add(prompt: Prompt, params: GenerationParams): ReadableStream<Output>;
   /** Fails every sequence that is not finished. */
   abortAll(failure: Failure): void;
+  /** Resolves when nothing runs: the model may be freed. */
+  idle(): Promise<void>;
   counts(): { running: number; waiting: number };
 }
 
@@ -41,7 +43,7 @@ interface Listener {
 /** The loop from prompts to text: schedule → run → sample → emit. It turns only while there is work. */
 export function createEngine({ scheduler, runner, tokenizer, endTokens }: EngineParts): Engine {
   const listeners = new Map<Sequence, Listener>();
-  let turning = false;
+  let turning: Promise<void> | undefined;
 
   function add(prompt: Prompt, params: GenerationParams): ReadableStream<Output> {
     const sequence = createSequence(prompt, params);
@@ -49,31 +51,31 @@ export function createEngine({ scheduler, runner, tokenizer, endTokens }: Engine
     return new ReadableStream<Output>({
       start(controller) {
         listeners.set(sequence, { controller, detokenizer: createDetokenizer(params.stop) });
-        void turn();
+        turning ??= turn();
       },
       cancel: () => leave(sequence),
     });
   }
 
   async function turn(): Promise<void> {
-    if (turning) {
-      return;
-    }
-    turning = true;
     while (listeners.size > 0) {
       await step();
     }
-    turning = false;
+    turning = undefined;
   }
 
   async function step(): Promise<void> {
     const work = scheduler.schedule();
-    try {
-      const logits = await runner.run(work);
-      work.forEach((piece, index) => advance(piece, logits[index]));
-    } catch (cause) {
-      work.forEach(({ sequence }) => fail(sequence, { kind: 'internal', message: 'The model failed to run' }, cause));
-    }
+    const logits = await runner.run(work).catch((cause: unknown) => {
+      work.forEach(({ sequence }) => failRun(sequence, cause));
+    });
+    work.forEach((piece, index) => {
+      try {
+        advance(piece, logits?.[index]);
+      } catch (cause) {
+        failRun(piece.sequence, cause);
+      }
+    });
   }
 
   function advance({ sequence, start, length }: Work, logits: Float32Array | undefined): void {
@@ -113,6 +115,10 @@ export function createEngine({ scheduler, runner, tokenizer, endTokens }: Engine
       : { text, finishReason: null };
   }
 
+  function failRun(sequence: Sequence, cause: unknown): void {
+    fail(sequence, { kind: 'internal', message: 'The model failed to run' }, cause);
+  }
+
   function fail(sequence: Sequence, failure: Failure, cause?: unknown): void {
     listeners.get(sequence)?.controller.error(new RequestError(failure, { cause }));
     leave(sequence);
@@ -127,6 +133,7 @@ export function createEngine({ scheduler, runner, tokenizer, endTokens }: Engine
   return {
     add,
     abortAll: (failure) => [...listeners.keys()].forEach((sequence) => fail(sequence, failure)),
+    idle: async () => turning,
     counts: () => scheduler.counts(),
   };
 }

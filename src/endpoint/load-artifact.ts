@@ -7,6 +7,7 @@ import { MalformedFile } from '../core/bytes/malformed-file.ts';
 import { parseStrictJson } from '../core/bytes/strict-json.ts';
 import { ARTIFACT_HASH_MAX_BYTES } from '../core/limits.ts';
 import { type FileDigest, type Manifest, MANIFEST_FILE, manifestSchema } from '../core/model/manifest.ts';
+import { parseWithSchema } from '../core/model/parse-with-schema.ts';
 import { type ChatTemplate, createChatTemplate } from '../core/prompt/chat-template.ts';
 import { createTokenizer, type Tokenizer } from '../core/prompt/tokenizer.ts';
 import type { SamplingParams } from './sampler.ts';
@@ -39,7 +40,7 @@ export async function loadArtifact(folder: string): Promise<Artifact> {
     manifest,
     tokenizer: createTokenizer(await text('tokenizer.json'), tokenizerConfig),
     template: createChatTemplate(tokenizerConfig),
-    sampling: parseGenerationConfig(await text('generation_config.json')),
+    sampling: has(manifest, GENERATION_CONFIG) ? parseGenerationConfig(await text(GENERATION_CONFIG)) : OPENAI_DEFAULTS,
     graphs: {
       decoder: path('decoder.onnx'),
       embedTokens: path('embed_tokens.onnx'),
@@ -50,11 +51,8 @@ export async function loadArtifact(folder: string): Promise<Artifact> {
 
 async function readManifest(folder: string): Promise<Manifest> {
   const path = join(folder, MANIFEST_FILE);
-  const manifest = parse(
-    path,
-    manifestSchema,
-    await readFile(path, 'utf8').catch(missing(path, 'a finished artifact folder')),
-  );
+  const text = await readFile(path, 'utf8').catch(missing(path, 'a finished artifact folder'));
+  const manifest = parseWithSchema(manifestSchema, path, parseStrictJson(path, text));
   if (manifest.kind !== 'onnx') {
     throw new MalformedFile(path, 'kind', `"${manifest.kind}"`, '"onnx", from `vora export onnx`');
   }
@@ -80,8 +78,12 @@ async function checkFile(folder: string, file: FileDigest): Promise<void> {
   }
 }
 
-function listed({ artifacts }: Manifest, name: string): string {
-  if (!artifacts.some((file) => file.path === name)) {
+function has({ artifacts }: Manifest, name: string): boolean {
+  return artifacts.some((file) => file.path === name);
+}
+
+function listed(manifest: Manifest, name: string): string {
+  if (!has(manifest, name)) {
     throw new MalformedFile(MANIFEST_FILE, 'artifacts', `no ${name}`, `an entry for it`);
   }
   return name;
@@ -93,24 +95,18 @@ function missing(path: string, expected: string): (cause: unknown) => never {
   };
 }
 
-/** Hugging Face's generation_config.json. Penalties are not applied; OpenAI's defaults stand in for what is absent. */
+const GENERATION_CONFIG = 'generation_config.json';
+const OPENAI_DEFAULTS: SamplingParams = { temperature: 1, topP: 1, topK: 0 };
+
+/** Hugging Face's generation_config.json, which a model may lack. Penalties are not applied. */
 const generationConfigSchema = z.looseObject({
   do_sample: z.boolean().default(true),
-  temperature: z.number().min(0).default(1),
-  top_p: z.number().min(0).max(1).default(1),
-  top_k: z.int().min(0).default(0),
+  temperature: z.number().min(0).default(OPENAI_DEFAULTS.temperature),
+  top_p: z.number().min(0).max(1).default(OPENAI_DEFAULTS.topP),
+  top_k: z.int().min(0).default(OPENAI_DEFAULTS.topK),
 });
 
 function parseGenerationConfig(text: string): SamplingParams {
-  const config = parse('generation_config.json', generationConfigSchema, text);
+  const config = parseWithSchema(generationConfigSchema, GENERATION_CONFIG, parseStrictJson(GENERATION_CONFIG, text));
   return { temperature: config.do_sample ? config.temperature : 0, topP: config.top_p, topK: config.top_k };
-}
-
-function parse<Schema extends z.ZodType>(file: string, schema: Schema, text: string): z.output<Schema> {
-  const parsed = schema.safeParse(parseStrictJson(file, text));
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0];
-    throw new MalformedFile(file, issue?.path.join('.') ?? '', issue?.message ?? 'another shape', 'a valid value');
-  }
-  return parsed.data;
 }

@@ -5,6 +5,7 @@ import { type EndpointOptions, startEndpoint } from './start.ts';
 const EXIT_BAD_INPUT = 1;
 const EXIT_USAGE = 2;
 const EXIT_IO = 3;
+const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost']);
 
 /**
  * `vora serve`. Resolves once the endpoint listens; the process then lives until SIGTERM or SIGINT, which let requests
@@ -12,8 +13,12 @@ const EXIT_IO = 3;
  */
 export async function serve(argv: string[]): Promise<void> {
   try {
-    const endpoint = await startEndpoint(readOptions(argv));
+    const options = readOptions(argv);
+    const endpoint = await startEndpoint(options);
     console.log(`vora serve: listening on ${endpoint.url}`);
+    if (options.apiKey === undefined && !LOOPBACK.has(options.host)) {
+      console.error('vora serve: anyone who reaches this address can use it; --api-key-env asks for a key');
+    }
     const stop = (): void => {
       process.off('SIGTERM', stop);
       process.off('SIGINT', stop);

@@ -25,15 +25,18 @@ export function sample(logits: Float32Array, params: SamplingParams, random: Ran
     return best;
   }
   const highest = logits[best] ?? 0;
-  const weights = Float64Array.from(logits, (logit) => Math.exp((logit - highest) / params.temperature));
-  const candidates = params.topK > 0 || params.topP < 1 ? mostLikely(logits, weights, params) : weights.keys();
-  return draw(weights, [...candidates], random);
+  const weights = Float64Array.from(logits);
+  for (let id = 0; id < weights.length; id++) {
+    weights[id] = Math.exp(((weights[id] ?? 0) - highest) / params.temperature);
+  }
+  return draw(weights, mostLikely(logits, weights, params), random);
 }
 
 function argmax(logits: Float32Array): number {
   let best = -1;
   let highest = -Infinity;
-  for (const [id, logit] of logits.entries()) {
+  for (let id = 0; id < logits.length; id++) {
+    const logit = logits[id] ?? NaN;
     if (Number.isNaN(logit)) {
       throw new Error(`logit ${id} is NaN`);
     }
@@ -48,43 +51,60 @@ function argmax(logits: Float32Array): number {
   return best;
 }
 
-/** Ids that topK and topP keep, most likely first. */
-function mostLikely(logits: Float32Array, weights: Float64Array, { topK, topP }: SamplingParams): number[] {
-  const kept = topK > 0 && topK < logits.length ? highest(logits, topK) : byLogit(logits, [...logits.keys()]);
-  const enough = topP * sum(weights, kept);
+/** Ids that topK and topP keep, most likely first where either of them cuts. */
+function mostLikely(logits: Float32Array, weights: Float64Array, { topK, topP }: SamplingParams): Uint32Array {
+  const all = atLeast(logits, -Infinity);
+  const cut = topK > 0 && topK < logits.length;
+  if (!cut && topP === 1) {
+    return all;
+  }
+  // Sorting by comparison is slow, so what cannot be kept is left out first. A numeric sort finds topK's bar. For topP:
+  // tokens below the mean share of what it gives away sum to less than that.
+  const candidates = cut
+    ? atLeast(logits, logits.toSorted()[logits.length - topK] ?? -Infinity)
+    : atLeast(weights, ((1 - topP) * sum(weights, all)) / weights.length);
+  const kept = byLogit(logits, candidates).subarray(0, cut ? topK : undefined);
+  const enough = topP * sum(weights, cut ? kept : all);
   let reached = 0;
   const end = kept.findIndex((id) => (reached += weights[id] ?? 0) >= enough);
-  return end === -1 ? kept : kept.slice(0, end + 1);
+  return end === -1 ? kept : kept.subarray(0, end + 1);
 }
 
-/** The k highest logits; a numeric sort finds the bar, so that the slow sort by comparison sees few. */
-function highest(logits: Float32Array, k: number): number[] {
-  const bar = logits.toSorted()[logits.length - k] ?? -Infinity;
-  const above: number[] = [];
-  for (const [id, logit] of logits.entries()) {
-    if (logit >= bar) {
-      above.push(id);
+/** Ids of the values that reach a bar, in order. */
+function atLeast(values: Float32Array | Float64Array, bar: number): Uint32Array {
+  const ids = new Uint32Array(values.length);
+  let count = 0;
+  for (let id = 0; id < values.length; id++) {
+    if ((values[id] ?? NaN) >= bar) {
+      ids[count++] = id;
     }
   }
-  return byLogit(logits, above).slice(0, k);
+  return ids.subarray(0, count);
 }
 
-function byLogit(logits: Float32Array, ids: number[]): number[] {
+function byLogit(logits: Float32Array, ids: Uint32Array): Uint32Array {
   return ids.sort((a, b) => (logits[b] ?? 0) - (logits[a] ?? 0) || a - b);
 }
 
-function draw(weights: Float64Array, ids: readonly number[], random: Random): number {
+function draw(weights: Float64Array, ids: Uint32Array, random: Random): number {
   let left = random() * sum(weights, ids);
+  let last = 0;
   for (const id of ids) {
-    left -= weights[id] ?? 0;
+    const weight = weights[id] ?? 0;
+    last = weight > 0 ? id : last;
+    left -= weight;
     if (left < 0) {
       return id;
     }
   }
   // Rounding can leave a sliver above the last one.
-  return ids.findLast((id) => (weights[id] ?? 0) > 0) ?? 0;
+  return last;
 }
 
-function sum(weights: Float64Array, ids: readonly number[]): number {
-  return ids.reduce((total, id) => total + (weights[id] ?? 0), 0);
+function sum(weights: Float64Array, ids: Uint32Array): number {
+  let total = 0;
+  for (const id of ids) {
+    total += weights[id] ?? 0;
+  }
+  return total;
 }

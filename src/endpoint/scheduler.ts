@@ -45,10 +45,7 @@ export function createScheduler({ maxRunning, maxWaiting, prefillTokens }: Sched
   }
 
   function schedule(): Work[] {
-    for (const sequence of waiting.splice(0, maxRunning - running.length)) {
-      sequence.status = 'running';
-      running.push(sequence);
-    }
+    running.push(...waiting.splice(0, maxRunning - running.length));
     return running.map((sequence) => {
       const start = sequence.computed;
       return { sequence, start, length: runEnd(sequence, prefillTokens) - start };
@@ -56,7 +53,6 @@ export function createScheduler({ maxRunning, maxWaiting, prefillTokens }: Sched
   }
 
   function remove(sequence: Sequence): void {
-    sequence.status = 'finished';
     for (const queue of [waiting, running]) {
       const index = queue.indexOf(sequence);
       if (index !== -1) {

@@ -28,11 +28,10 @@ export interface Sequence {
   readonly tokens: number[];
   /** Positions from the start whose keys and values are in the cache. */
   computed: number;
-  status: 'waiting' | 'running' | 'finished';
 }
 
 export function createSequence(prompt: Prompt, params: GenerationParams): Sequence {
-  return { prompt, params, tokens: [], computed: 0, status: 'waiting' };
+  return { prompt, params, tokens: [], computed: 0 };
 }
 
 /** Positions known so far: the prompt and every generated token. */

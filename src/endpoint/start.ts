@@ -77,6 +77,7 @@ export async function startEndpoint({ model, host, port, apiKey }: EndpointOptio
       clearInterval(sweep);
       server.closeAllConnections();
       await closed;
+      await engine.idle();
       await runner.close();
     },
   };

@@ -59,7 +59,7 @@ describe('requests that are no chat', () => {
     ['no body', { method: 'POST' }, [400, null, null]],
     ['no UTF-8', { body: Uint8Array.of(0x22, 0xff, 0x22) }, [400, null, null]],
     ['no object', { body: '7' }, [400, null, null]],
-    ['deep JSON', { body: '['.repeat(1_000_000) + ']'.repeat(1_000_000) }, [400, null, 'model']],
+    ['deep JSON', { body: '['.repeat(1_000_000) + ']'.repeat(1_000_000) }, [400, null, null]],
     [
       'deep JSON in a field',
       { body: chat({ messages: 0 }).replace('0', '[{"role":'.repeat(200_000) + '0' + '}]'.repeat(200_000)) },

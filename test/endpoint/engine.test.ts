@@ -148,6 +148,36 @@ describe('createEngine', () => {
     expect((await collect(engine.add(PROMPT, params({ maxTokens: 1 })))).text).toBe('a');
   });
 
+  it('fails only the sequence whose logits are broken', async () => {
+    const runner = fakeRunner();
+    const engine = engineOf(
+      {
+        ...runner,
+        run: async (work) =>
+          (await runner.run(work)).map((logits, index) =>
+            work[index]?.sequence.params.maxTokens === 13 ? logits.fill(NaN) : logits,
+          ),
+      },
+      { maxRunning: 2 },
+    );
+    const [broken, fine] = await Promise.allSettled(
+      [13, 3].map((maxTokens) => collect(engine.add(PROMPT, params({ maxTokens })))),
+    );
+    expect(broken).toMatchObject({ status: 'rejected', reason: { failure: { kind: 'internal' } } });
+    expect(fine).toMatchObject({ status: 'fulfilled', value: { text: 'abc' } });
+  });
+
+  it('is idle only when no run is under way', async () => {
+    const runner = fakeRunner();
+    const engine = engineOf(runner);
+    await engine.idle();
+    await engine.add(PROMPT, params()).cancel();
+    expect(runner.runs).toHaveLength(0);
+    await engine.idle();
+    expect(runner.runs).toHaveLength(1);
+    expect(runner.cached()).toBe(0);
+  });
+
   it('fails everything it is told to abort', async () => {
     const engine = engineOf(fakeRunner());
     const answers = [1, 2].map(() => collect(engine.add(PROMPT, params())));

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -45,6 +46,32 @@ describe('loadArtifact', () => {
     expect(manifest.kind).toBe('onnx');
     expect(sampling).toEqual({ temperature: 0, topK: 0, topP: 1 });
     expect(await start()).toBe('started');
+  });
+
+  it.each([
+    [
+      { do_sample: true, temperature: 0.7, top_p: 0.8, top_k: 20 },
+      { temperature: 0.7, topP: 0.8, topK: 20 },
+    ],
+    [
+      { do_sample: false, temperature: 0.7 },
+      { temperature: 0, topP: 1, topK: 0 },
+    ],
+    [{}, { temperature: 1, topP: 1, topK: 0 }],
+    [undefined, { temperature: 1, topP: 1, topK: 0 }],
+  ])('samples by the generation config %j', async (config, sampling) => {
+    const name = 'generation_config.json';
+    await rm(join(folder, name));
+    await changeManifest((manifest) => {
+      manifest.artifacts = manifest.artifacts.filter(({ path }) => path !== name);
+    });
+    if (config !== undefined) {
+      const text = JSON.stringify(config);
+      await writeFile(join(folder, name), text);
+      const sha256 = createHash('sha256').update(text).digest('hex');
+      await changeManifest((manifest) => manifest.artifacts.push({ path: name, bytes: text.length, sha256 }));
+    }
+    expect((await loadArtifact(folder)).sampling).toEqual(sampling);
   });
 
   it.each<[string, () => Promise<unknown>, RegExp]>([

@@ -2,6 +2,7 @@ import { Template } from '@huggingface/jinja';
 import { z } from 'zod';
 import { MalformedFile } from '../bytes/malformed-file.ts';
 import { parseStrictJson } from '../bytes/strict-json.ts';
+import { parseWithSchema } from '../model/parse-with-schema.ts';
 import { RequestError } from '../protocol/failure.ts';
 
 /** A message as Hugging Face's chat templates read it. */
@@ -38,17 +39,8 @@ const configSchema = z.looseObject({
  * @throws MalformedFile when the file has no template or the template is not valid Jinja.
  */
 export function createChatTemplate(tokenizerConfigJson: string): ChatTemplate {
-  const config = configSchema.safeParse(parseStrictJson(FILE, tokenizerConfigJson));
-  if (!config.success) {
-    const issue = config.error.issues[0];
-    throw new MalformedFile(
-      FILE,
-      issue?.path.join('.') ?? 'top level',
-      issue?.message ?? 'another shape',
-      'a Jinja chat template and named tokens',
-    );
-  }
-  const { chat_template: source, bos_token, eos_token, pad_token } = config.data;
+  const config = parseWithSchema(configSchema, FILE, parseStrictJson(FILE, tokenizerConfigJson));
+  const { chat_template: source, bos_token, eos_token, pad_token } = config;
   const template = compile(source);
 
   function render(messages: readonly TemplateMessage[]): string {
