@@ -1,12 +1,13 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const CHECKPOINT = 'models/vora-random';
+const KEY_FILE = 'built-from.sha256';
 
 export interface Artifacts {
   merged: string;
@@ -20,19 +21,29 @@ export interface Artifacts {
  */
 export async function buildArtifacts(): Promise<Artifacts> {
   const home = join(ROOT, '.cache/artifacts/vora-random');
-  const artifacts: Artifacts = { merged: join(home, 'merged'), onnx: join(home, 'onnx'), edge: join(home, 'edge') };
-  const keyFile = join(home, 'built-from.sha256');
   const key = await hashFolders(['bin', 'src/core', 'weights-tools', CHECKPOINT]);
-  if (existsSync(keyFile) && (await readFile(keyFile, 'utf8')) === key) {
-    return artifacts;
+  if (!(await isBuiltFrom(home, key))) {
+    const building = `${home}.${process.pid}`;
+    await rm(building, { recursive: true, force: true });
+    await mkdir(building, { recursive: true });
+    const { merged, onnx, edge } = artifactsIn(building);
+    await vora('merge', CHECKPOINT, '--dtype', 'f32', '--out', merged);
+    await vora('export', 'onnx', merged, '--out', onnx);
+    await vora('export', 'edge', merged, '--out', edge);
+    await writeFile(join(building, KEY_FILE), key);
+    await rm(home, { recursive: true, force: true });
+    await rename(building, home);
   }
-  await rm(home, { recursive: true, force: true });
-  await mkdir(home, { recursive: true });
-  await vora('merge', CHECKPOINT, '--dtype', 'f32', '--out', artifacts.merged);
-  await vora('export', 'onnx', artifacts.merged, '--out', artifacts.onnx);
-  await vora('export', 'edge', artifacts.merged, '--out', artifacts.edge);
-  await writeFile(keyFile, key);
-  return artifacts;
+  return artifactsIn(home);
+}
+
+function artifactsIn(home: string): Artifacts {
+  return { merged: join(home, 'merged'), onnx: join(home, 'onnx'), edge: join(home, 'edge') };
+}
+
+async function isBuiltFrom(home: string, key: string): Promise<boolean> {
+  const file = join(home, KEY_FILE);
+  return existsSync(file) && (await readFile(file, 'utf8')) === key;
 }
 
 /** Runs the CLI as a user would; rejects with its stderr when it fails. */
