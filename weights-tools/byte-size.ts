@@ -24,7 +24,8 @@ export function formatByteSize(bytes: number): string {
     ['kB', 1e3],
   ] as const) {
     if (bytes >= factor) {
-      return `${(bytes / factor).toPrecision(3)} ${unit}`;
+      const size = bytes / factor;
+      return `${size.toFixed(size < 10 ? 2 : size < 100 ? 1 : 0)} ${unit}`;
     }
   }
   return `${bytes} B`;

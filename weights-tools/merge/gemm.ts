@@ -15,7 +15,7 @@ export interface GemmBlock {
 }
 
 export interface Gemm {
-  /** Writes W + B·A to `out` [rows, columns]. Copies nothing. */
+  /** Writes W + B·A to `out` [rows, columns]. Takes memory for one more `out` while it runs. */
   run(block: GemmBlock, out: Float32Array): Promise<void>;
   release(): Promise<void>;
 }
@@ -37,7 +37,12 @@ export async function createGemm(): Promise<Gemm> {
         a: new Tensor('float32', a, [rank, columns]),
         w: new Tensor('float32', w, [rows, columns]),
       };
-      await session.run(feeds, { y: new Tensor('float32', out, [rows, columns]) });
+      const { y } = await session.run(feeds, { y: new Tensor('float32', out, [rows, columns]) });
+      // The result is in `out`, but the binding also hands back a copy, hundreds of megabytes that no collector hurries
+      // to free. Transferring its buffer to size 0 frees it now.
+      if (y?.data instanceof Float32Array && y.data.buffer instanceof ArrayBuffer && y.data.buffer !== out.buffer) {
+        y.data.buffer.transfer(0);
+      }
     },
     release: () => session.release(),
   };

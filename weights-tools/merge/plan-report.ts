@@ -25,6 +25,6 @@ export function summarizePlan(plan: MergePlan, roles: TensorRoles): string {
     `${roles.lora.size} tensors merged, ${kept} kept, ${roles.vision.size} of the vision embedding`,
     `${roles.dropped.length} dropped (aux_vision, ${formatByteSize(dropped)})`,
     `${formatByteSize(plan.outputBytes)} in ${plan.files.length} files`,
-    `${formatByteSize(plan.bufferBytes)} of buffers`,
+    `${formatByteSize(plan.peakBytes)} of buffers`,
   ].join('; ');
 }

@@ -37,6 +37,8 @@ export interface MergePlan {
   readonly shardOf: ReadonlyMap<string, string>;
   /** Bytes of the one buffer that all blocks share. */
   readonly bufferBytes: number;
+  /** The same and what the matrix product takes beside it. */
+  readonly peakBytes: number;
   /** Bytes of all tensors of the language model. */
   readonly llmBytes: number;
   readonly outputBytes: number;
@@ -46,12 +48,15 @@ export const VISION_FILE = 'vision/embedding.safetensors';
 
 /** A shard of the usual size: transformers' default until version 5. */
 const SHARD_MAX_BYTES = 5e9;
+/** Of the memory: for the buffer that lasts the whole run, and for the product's own copy of each result. */
+const BUFFER_SHARE = 3 / 4;
+const RESULT_SHARE = 1 / 4;
 
 /**
  * Plans a merge from headers alone: every output byte has its place before the first is read.
  *
- * Peak memory of the run is `bufferBytes`, at most `memoryBytes`, beside the runtime itself: A whole, and for a block of
- * rows W, B and the result, all f32.
+ * Peak memory of the run is `peakBytes`, at most `memoryBytes`, beside the runtime itself: A whole, and for a block of
+ * rows W, B and the result twice, all f32.
  *
  * @param weights dtype of the language model; the vision embedding keeps its own, so that its hash is the same for all
  * @throws BadInput when not even one row fits the memory
@@ -78,6 +83,7 @@ export function planMerge(
     files: [...files, vision],
     shardOf: new Map(shardOf),
     bufferBytes: Math.max(...jobs.map(blockBytes)),
+    peakBytes: Math.max(...jobs.map(blockBytes)) + Math.max(...jobs.map(resultBytes)),
     llmBytes: files.flatMap((file) => file.jobs).reduce((sum, { start, end }) => sum + end - start, 0),
     outputBytes: [...files, vision].reduce((sum, { layout }) => sum + layout.byteLength, 0),
   };
@@ -147,24 +153,32 @@ function planBlocks(
   const job = { ...place, action, lora, rows, columns } as const;
   const fixed = blockBytes({ ...job, rowsPerBlock: 0 });
   const perRow = blockBytes({ ...job, rowsPerBlock: 1 }) - fixed;
-  const rowsPerBlock = Math.min(rows, Math.floor((memoryBytes - fixed) / perRow));
+  const resultPerRow = resultBytes({ ...job, rowsPerBlock: 1 });
+  const rowsPerBlock = Math.min(
+    rows,
+    Math.floor((memoryBytes * BUFFER_SHARE - fixed) / perRow),
+    resultPerRow === 0 ? rows : Math.floor((memoryBytes * RESULT_SHARE) / resultPerRow),
+  );
   if (rowsPerBlock < 1) {
-    const needed = formatByteSize(fixed + perRow);
-    throw new BadInput(
-      `${place.name}: one row needs ${needed} of buffers, --memory allows ${formatByteSize(memoryBytes)}`,
-    );
+    const needed = formatByteSize(Math.max((fixed + perRow) / BUFFER_SHARE, resultPerRow / RESULT_SHARE));
+    throw new BadInput(`${place.name}: one row needs --memory ${needed}, found ${formatByteSize(memoryBytes)}`);
   }
   return { ...job, rowsPerBlock };
 }
 
-/** What one block occupies. Merging: A, then rows of W, B and the result, all f32. */
-function blockBytes(job: Pick<TensorJob, 'action' | 'dtype' | 'lora' | 'columns' | 'rowsPerBlock'>): number {
-  const { columns, rowsPerBlock } = job;
-  if (job.lora !== null) {
-    const { rank } = job.lora;
-    return 4 * (rank * columns + (2 * columns + rank) * rowsPerBlock);
+type BlockShape = Pick<TensorJob, 'action' | 'dtype' | 'lora' | 'columns' | 'rowsPerBlock'>;
+
+/** What one block occupies of the buffer. Merging: A, then rows of W, B and the result, all f32. */
+function blockBytes({ action, dtype, lora, columns, rowsPerBlock }: BlockShape): number {
+  if (lora !== null) {
+    return 4 * (lora.rank * columns + (2 * columns + lora.rank) * rowsPerBlock);
   }
-  return (job.action === 'copy' ? FLOAT_BYTES[job.dtype] : 4) * columns * rowsPerBlock;
+  return (action === 'copy' ? FLOAT_BYTES[dtype] : 4) * columns * rowsPerBlock;
+}
+
+/** What the product takes beside the buffer: its binding copies the result once more. */
+function resultBytes({ lora, columns, rowsPerBlock }: BlockShape): number {
+  return lora === null ? 0 : 4 * columns * rowsPerBlock;
 }
 
 function elementsOf({ shape }: TensorRef): number {

@@ -9,7 +9,7 @@ import { tempFolder, VORA_RANDOM } from '../../support/checkpoint-folder.ts';
 import { runInProcess } from '../../support/run-cli.ts';
 
 /** A row or two at a time: thousands of reads, products and writes instead of a hundred. */
-const SMALL_BLOCKS = ['--memory', '19KB'];
+const SMALL_BLOCKS = ['--memory', '25KB'];
 const KILLS = 10;
 const SEED = 20250320;
 
