@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { squareCanvas } from '../../../src/core/image/pad.ts';
 import { resizeBicubic } from '../../../src/core/image/resize.ts';
@@ -68,7 +69,36 @@ const sizes = [
   [40, 40, 1, 1],
 ] as const;
 
+/** Byte i is the top byte of i · 2654435761 mod 2^32: noise that numpy makes just as easily. */
+function scrambled(width: number, height: number): Rgb {
+  return {
+    width,
+    height,
+    data: Uint8Array.from({ length: width * height * 3 }, (_, i) => Math.imul(i, 2654435761) >>> 24),
+  };
+}
+
+/** sha256 of `Image.resize((w, h), BICUBIC).tobytes()` on that noise, by Pillow 13.0.0; the marked ones go height first. */
+const pillow = [
+  [37, 23, 14, 14, 'c0ed600a4f847104a39552a740e8c4e0e7290cf4b209bcf213602d3b8ccf116e'],
+  [23, 37, 56, 28, '9b987bf4a41c91437b5368930f5f42a206362a873bdc245857d6da33dc94ac87'], // height first
+  [9, 5, 28, 42, '9c1a9b5d8b13efec5681aa9cc534baa1f2a2431e1e0d98c8cfee97a2edfbe7fb'],
+  [100, 300, 98, 14, '095d1e5c62ce15d09bfb7fe7ba229140757cf6b96e630cd38c4e4e372f3f8630'], // height first
+  [100, 300, 42, 126, '0c5481d7e0fe195b5fe2ed0b254e77aeabac3afe025e39d24c4bbdb84a74eb88'], // height first
+  [60, 200, 112, 112, 'd38754c382a7c65039aa35c348835be6813c948ad6c0895e33d791967890e0c1'], // height first
+  [60, 100, 14, 28, 'b0b33eb1e78033aa75a59af4618ccc194fef9abdd306ca29c0be54996306e0b0'],
+  [300, 100, 14, 112, 'a159a20c7f50a034e027a27fcaa6c89978c80f2709a467716df498abeffe87f4'],
+  [13, 2000, 14, 700, 'd9f58061a316ec69ffca71f4d6d6402814598aa736ab7da7462d52d0eb507da4'], // height first
+  [64, 64, 64, 14, 'c7972127d8b92bdaad639f4f5515c4452e63a8b01bb63104769e27868941561b'], // height only
+  [64, 64, 14, 64, 'bf28ab84a07d9a544c351e290c3edb49f9948ef4c153ed3b3b6154b60b0cdd0d'], // width only
+] as const;
+
 describe('resizeBicubic', () => {
+  it.each(pillow)('%i×%i → %i×%i equals Pillow', (w, h, width, height, sha256) => {
+    const { data } = resizeBicubic(scrambled(w, h), width, height);
+    expect(createHash('sha256').update(data).digest('hex')).toBe(sha256);
+  });
+
   it.each(sizes)('%i×%i → %i×%i is the cubic convolution, but for rounding and clipping', (w, h, width, height) => {
     // Half the range, so that clipping after the first pass, which the definition lacks, stays out of the picture.
     const source = noise(w, h, 7);
