@@ -11,7 +11,7 @@ import { createOrtSession } from './ort-runtime.ts';
  * Loaded once per isolate. One run at a time: ONNX Runtime Web refuses a second run of a session that is still running.
  * Peak memory beside the runtime: the graph's bytes twice while it loads (ours and the runtime's copy), later once.
  */
-export function createPatchSession(bundle: Bundle): PatchEmbedder & { warm(): Promise<void> } {
+export function createPatchSession(bundle: Pick<Bundle, 'graph'>): PatchEmbedder & { warm(): Promise<void> } {
   const session = keepResult(async () => createOrtSession(await bundle.graph()));
   let last: Promise<unknown> = Promise.resolve();
   return {
