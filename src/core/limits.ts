@@ -23,6 +23,8 @@ export const IMAGE_MAX_PIXELS = 16_000_000;
 export const IMAGE_MAX_EDGE_PX = 16_384;
 /** VoRA's smart_resize refuses more (data_module/vision_transform.py). */
 export const IMAGE_MAX_ASPECT_RATIO = 200;
+/** Scans of a progressive JPEG: each walks the whole picture, for a few bytes of file; encoders write about ten. */
+export const JPEG_SCANS_MAX = 100;
 /** Images in one request; each is hundreds of prompt tokens. */
 export const IMAGES_PER_REQUEST_MAX = 8;
 

@@ -18,6 +18,9 @@ export interface Decoder {
   /**
    * Decodes a sniffed file to its stored pixels (the orientation comes afterwards), equal to Pillow's
    * `Image.open(…).convert('RGB')`. Throws RequestError `invalid-image` naming `param` for damaged files.
+   *
+   * Peak memory beside the file, in bytes a pixel, codec heap included: JPEG 9, progressive 12, CMYK 18, WebP 10, PNG 7 to 13,
+   * 16-bit grey PNG 16. What is kept: 3 for PNG, 4 for the others.
    */
   decode(file: Uint8Array, header: ImageHeader, param: string): Promise<Rgb>;
 }

@@ -1,3 +1,4 @@
+import { JPEG_SCANS_MAX } from '../limits.ts';
 import type { Metadata } from './exif.ts';
 import { invalidImage, unsupportedImage } from './image-failure.ts';
 import { JPEG, jpegSegments } from './jpeg-segments.ts';
@@ -31,6 +32,9 @@ export function readJpegHeader(bytes: Uint8Array, param: string): JpegHeader {
     const payload = bytes.subarray(start, end);
     if (marker === JPEG.SOS) {
       scans += 1;
+      if (scans > JPEG_SCANS_MAX) {
+        throw invalidImage(param, `The JPEG has more than ${JPEG_SCANS_MAX} scans`);
+      }
     }
     if (scans > 0) {
       continue;

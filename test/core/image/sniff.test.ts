@@ -53,6 +53,11 @@ describe('what the bytes say', () => {
     expect(sniff(inside)).toMatchObject({ width: 7, height: 5 });
   });
 
+  it('takes a progressive JPEG of a hundred scans', () => {
+    const scans = Array.from({ length: 99 }, () => jpegSegment(0xda, bytes(u32(0))));
+    expect(sniff(jpeg(jpegFrame(9, 9), ...scans))).toMatchObject({ width: 9 });
+  });
+
   it('takes fill bytes and stray bytes before a marker, as libjpeg does', () => {
     expect(sniff(jpeg(bytes([0xff, 0xff, 0x00, 0x12]), jpegFrame(4, 3)))).toMatchObject({ width: 4, height: 3 });
   });
@@ -130,6 +135,10 @@ describe('damaged containers', () => {
     ['JPEG without EOI', jpeg(jpegFrame(9, 9)).subarray(0, -2)],
     ['JPEG segment longer than the file', jpeg(jpegFrame(9, 9), bytes([0xff, 0xe1], u16(0xffff)))],
     ['JPEG segment length of 0', jpeg(bytes([0xff, 0xe1], u16(0)), jpegFrame(9, 9))],
+    [
+      'JPEG of 101 scans',
+      jpeg(jpegFrame(9, 9), ...Array.from({ length: 100 }, () => jpegSegment(0xda, bytes(u32(0))))),
+    ],
     ['JPEG frame header cut short', jpeg(jpegSegment(0xc0, bytes([8, 0, 9])))],
     ['JPEG of markers alone', new Uint8Array(1000).fill(0xff).with(1, 0xd8)],
     ['WebP without a bitstream', webp(vp8x(9, 9))],
