@@ -44,6 +44,6 @@ describe('inspect', () => {
     await truncate(join(checkpoint, 'model.safetensors'), 7);
     const { code, stderr } = await runInProcess('inspect', checkpoint);
     expect(code).toBe(1);
-    expect(stderr).toContain('model.safetensors: byte 0: found 7 bytes left, expected 8 more');
+    expect(stderr).toContain('model.safetensors: header length: found 7 bytes, expected 8 at least');
   });
 });

@@ -1,6 +1,5 @@
 import { SAFETENSORS_HEADER_MAX_BYTES, TENSOR_RANK_MAX } from '../limits.ts';
 import type { ByteSource } from './byte-source.ts';
-import { createCursor } from './cursor.ts';
 import { MalformedFile } from './malformed-file.ts';
 import { type Dtype, isDtype, tensorBytes } from './safetensors-dtype.ts';
 import { decodeUtf8, parseStrictJson } from './strict-json.ts';
@@ -35,12 +34,7 @@ export const METADATA_KEY = '__metadata__';
  */
 export async function parseSafetensorsHeader(source: ByteSource): Promise<SafetensorsHeader> {
   const file = source.name;
-  const lengthField = await source.slice(0, Math.min(LENGTH_FIELD_BYTES, source.byteLength));
-  const headerBytes = createCursor(file, lengthField).u64();
-  const limit = Math.min(SAFETENSORS_HEADER_MAX_BYTES, source.byteLength - LENGTH_FIELD_BYTES);
-  if (headerBytes > limit) {
-    throw new MalformedFile(file, 'header length', `${headerBytes} bytes`, `at most ${limit} bytes`);
-  }
+  const headerBytes = await readHeaderLength(source);
   const dataStart = LENGTH_FIELD_BYTES + headerBytes;
   const text = decodeUtf8(file, await source.slice(LENGTH_FIELD_BYTES, dataStart));
   if (!text.startsWith('{')) {
@@ -60,6 +54,21 @@ export async function parseSafetensorsHeader(source: ByteSource): Promise<Safete
   tensors.sort((a, b) => a.start - b.start || a.end - b.end);
   checkCoverage(file, tensors, dataStart, source.byteLength);
   return { metadata, tensors: new Map(tensors.map((tensor) => [tensor.name, tensor])) };
+}
+
+/** Compared as a u64 before it becomes a number, so that no value of it can pass for a smaller one. */
+async function readHeaderLength(source: ByteSource): Promise<number> {
+  const { name: file, byteLength } = source;
+  if (byteLength < LENGTH_FIELD_BYTES) {
+    throw new MalformedFile(file, 'header length', `${byteLength} bytes`, `${LENGTH_FIELD_BYTES} at least`);
+  }
+  const field = await source.slice(0, LENGTH_FIELD_BYTES);
+  const found = new DataView(field.buffer, field.byteOffset).getBigUint64(0, true);
+  const limit = Math.min(SAFETENSORS_HEADER_MAX_BYTES, byteLength - LENGTH_FIELD_BYTES);
+  if (found > BigInt(limit)) {
+    throw new MalformedFile(file, 'header length', `${found} bytes`, `at most ${limit} bytes`);
+  }
+  return Number(found);
 }
 
 function parseMetadata(file: string, value: unknown): Map<string, string> {

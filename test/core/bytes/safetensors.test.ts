@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { MalformedFile } from '../../../src/core/bytes/malformed-file.ts';
 import { parseSafetensorsHeader } from '../../../src/core/bytes/safetensors.ts';
@@ -71,9 +72,13 @@ describe('a sound file', () => {
 
 describe('a hostile file is refused before anything is read for it:', () => {
   it.each([
-    ['no length field', new Uint8Array(7), 'byte 0: found 7 bytes left'],
+    ['no length field', new Uint8Array(7), 'header length: found 7 bytes, expected 8 at least'],
     ['a header longer than the file', file('{}', 0, 3n), 'header length: found 3 bytes, expected at most 2'],
-    ['a header of 2^64 - 1 bytes', file('{}', 0, 2n ** 64n - 1n), 'expected at most 2^53 - 1'],
+    [
+      'a header of 2^64 - 1 bytes',
+      file('{}', 0, 2n ** 64n - 1n),
+      'header length: found 18446744073709551615 bytes, expected at most 2',
+    ],
     ['a header of no bytes', file(''), 'header: found ""'],
     ['bytes that are not UTF-8', file(Uint8Array.of(0x7b, 0xff, 0x7d)), 'not UTF-8'],
     ['a byte order mark', file('\uFEFF{}'), 'from the first byte on'],
@@ -152,6 +157,14 @@ describe('layout', () => {
     expect(new TextDecoder().decode(header.subarray(8)).trimEnd()).toBe(expected);
     expect(header.byteLength % 8).toBe(0);
     expect(byteLength).toBe(header.byteLength + 29);
+  });
+
+  it('gives a file of the safetensors package its own header again', async () => {
+    const bytes = await readFile('test/fixtures/checkpoints/vora-aux/model.safetensors');
+    const { metadata, tensors } = await parseSafetensorsHeader(countingSource(bytes));
+    const { header, byteLength } = layoutSafetensors([...tensors.values()].reverse(), metadata);
+    expect(Buffer.compare(header, bytes.subarray(0, header.byteLength))).toBe(0);
+    expect(byteLength).toBe(bytes.byteLength);
   });
 
   it('is read back as it was written', async () => {

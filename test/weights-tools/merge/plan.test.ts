@@ -1,0 +1,65 @@
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { beginArtifactFolder } from '../../../weights-tools/artifact-folder.ts';
+import { openMergeInputs } from '../../../weights-tools/merge/inputs.ts';
+import { indexJson, type MergePlan, planMerge } from '../../../weights-tools/merge/plan.ts';
+import { runMerge } from '../../../weights-tools/merge/run.ts';
+import { assignRoles } from '../../../weights-tools/merge/tensor-roles.ts';
+import { readTensors, tempFolder, VORA_RANDOM } from '../../support/checkpoint-folder.ts';
+
+async function plan(options: { memoryBytes?: number; shardBytes?: number }): Promise<MergePlan> {
+  const inputs = await openMergeInputs(VORA_RANDOM, undefined, {});
+  onTestFinished(() => inputs.close());
+  const roles = assignRoles(inputs.config, inputs.checkpoint.tensors, null);
+  return planMerge(roles, { weights: 'BF16', memoryBytes: 1e9, ...options });
+}
+
+async function run(merge: MergePlan): Promise<string> {
+  const folder = await beginArtifactFolder(join(await tempFolder(), 'merged'));
+  const progress = { advance() {}, done() {} };
+  await runMerge(merge, folder, { progress, signal: new AbortController().signal });
+  if (merge.shardOf.size > 0) {
+    await folder.write('model.safetensors.index.json', indexJson(merge));
+  }
+  return folder.path;
+}
+
+describe('shards', () => {
+  it('hold the same tensors as one file, each at most as large as asked', async () => {
+    const shardBytes = 500_000;
+    const sharded = await plan({ shardBytes });
+    const names = sharded.files.map(({ path }) => path);
+    expect(names.slice(0, 2)).toEqual(['model-00001-of-00004.safetensors', 'model-00002-of-00004.safetensors']);
+    expect(names.at(-1)).toBe('vision/embedding.safetensors');
+    for (const { layout } of sharded.files.slice(0, -1)) {
+      expect(layout.byteLength - layout.header.byteLength).toBeLessThanOrEqual(shardBytes);
+    }
+    expect(await readTensors(await run(sharded))).toEqual(await readTensors(await run(await plan({}))));
+  });
+
+  it('hold at least one tensor, however large', async () => {
+    const { files, shardOf } = await plan({ shardBytes: 1 });
+    expect(files).toHaveLength(51 + 1);
+    expect(new Set(shardOf.values()).size).toBe(51);
+  });
+
+  it('come with an index of every tensor and their bytes, headers aside', async () => {
+    const sharded = await plan({ shardBytes: 500_000 });
+    const index = JSON.parse(indexJson(sharded)) as { metadata: { total_size: number }; weight_map: object };
+    expect(index.metadata.total_size).toBe(1_609_984);
+    expect(Object.keys(index.weight_map)).toHaveLength(51);
+  });
+});
+
+describe('memory', () => {
+  it.each([25_000, 40_000, 100_000, 1_000_000])('of %i bytes bounds the buffers and is used', async (memoryBytes) => {
+    const { peakBytes, bufferBytes, files } = await plan({ memoryBytes });
+    expect(peakBytes).toBeLessThanOrEqual(memoryBytes);
+    expect(bufferBytes).toBeLessThan(peakBytes);
+    expect(peakBytes).toBeGreaterThan(Math.min(memoryBytes, 800_000) * 0.8);
+    for (const { rows, rowsPerBlock } of files.flatMap(({ jobs }) => jobs)) {
+      expect(rowsPerBlock).toBeGreaterThanOrEqual(1);
+      expect(rowsPerBlock).toBeLessThanOrEqual(rows);
+    }
+  });
+});
