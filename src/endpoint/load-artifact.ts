@@ -39,7 +39,7 @@ export async function loadArtifact(folder: string): Promise<Artifact> {
   return {
     manifest,
     tokenizer: createTokenizer(await text('tokenizer.json'), tokenizerConfig),
-    template: createChatTemplate(tokenizerConfig),
+    template: createChatTemplate(tokenizerConfig, has(manifest, CHAT_TEMPLATE) ? await text(CHAT_TEMPLATE) : undefined),
     sampling: has(manifest, GENERATION_CONFIG) ? parseGenerationConfig(await text(GENERATION_CONFIG)) : OPENAI_DEFAULTS,
     graphs: {
       decoder: path('decoder.onnx'),
@@ -95,6 +95,7 @@ function missing(path: string, expected: string): (cause: unknown) => never {
   };
 }
 
+const CHAT_TEMPLATE = 'chat_template.jinja';
 const GENERATION_CONFIG = 'generation_config.json';
 const OPENAI_DEFAULTS: SamplingParams = { temperature: 1, topP: 1, topK: 0 };
 

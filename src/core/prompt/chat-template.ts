@@ -27,20 +27,26 @@ const FILE = 'tokenizer_config.json';
 /** A named token is written as its text or as a serialised AddedToken. */
 const token = z.union([z.string(), z.looseObject({ content: z.string() }).transform((added) => added.content)]);
 const configSchema = z.looseObject({
-  chat_template: z.string().min(1),
+  chat_template: z.string().min(1).optional(),
   bos_token: token.nullish(),
   eos_token: token.nullish(),
   pad_token: token.nullish(),
 });
 
 /**
- * The chat template of a model, from its tokenizer_config.json.
+ * The chat template of a model.
  *
- * @throws MalformedFile when the file has no template or the template is not valid Jinja.
+ * @param tokenizerConfigJson tokenizer_config.json: the named tokens and, in most models, the template.
+ * @param separate chat_template.jinja, where newer models keep the template; it goes first, as in transformers.
+ * @throws MalformedFile when there is no template or it is not valid Jinja.
  */
-export function createChatTemplate(tokenizerConfigJson: string): ChatTemplate {
+export function createChatTemplate(tokenizerConfigJson: string, separate?: string): ChatTemplate {
   const config = parseWithSchema(configSchema, FILE, parseStrictJson(FILE, tokenizerConfigJson));
-  const { chat_template: source, bos_token, eos_token, pad_token } = config;
+  const { chat_template: included, bos_token, eos_token, pad_token } = config;
+  const source = separate ?? included;
+  if (source === undefined) {
+    throw new MalformedFile(FILE, 'chat_template', 'none', 'a Jinja template, here or in chat_template.jinja');
+  }
   const template = compile(source);
 
   function render(messages: readonly TemplateMessage[]): string {

@@ -20,6 +20,12 @@ describe('createChatTemplate', () => {
     expect(template.render([])).toBe('<s></s>');
   });
 
+  it('takes a separate template before the included one', () => {
+    const included = JSON.stringify({ chat_template: 'included', eos_token: '</s>' });
+    expect(createChatTemplate(included, 'separate{{ eos_token }}').render([])).toBe('separate</s>');
+    expect(createChatTemplate('{}', 'separate').render([])).toBe('separate');
+  });
+
   it('blames the messages when the template raises', () => {
     const template = templateOf("{{ raise_exception('roles must alternate') }}");
     expect(() => template.render([])).toThrow(RequestError);
