@@ -17,8 +17,9 @@ export const REQUEST_BODY_MAX_BYTES = 32 * 1024 * 1024;
 export const ENDPOINT_BODY_MAX_BYTES = 128 * 1024 * 1024;
 /** One encoded image after base64 or download; phone photos are 2 to 12 MB. */
 export const IMAGE_MAX_BYTES = 20 * 1024 * 1024;
-/** Decoded size, from the header and before any decode: 16 MP is 64 MB as RGBA, half of an isolate. */
-export const IMAGE_MAX_PIXELS = 16_000_000;
+/** Decoded size, from the header and before any decode. Decoders take 7 to 13 bytes a pixel at their peak: 8 MP of JPEG
+ * are 72 MB of an isolate's 128 MB, beside the runtime and the patch embedding. */
+export const IMAGE_MAX_PIXELS = 8_000_000;
 /** Longest edge in pixels; JPEG's own limit is 65 535, and such strips hold nothing a model can read. */
 export const IMAGE_MAX_EDGE_PX = 16_384;
 /** VoRA's smart_resize refuses more (data_module/vision_transform.py). */
