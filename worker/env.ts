@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { RequestError } from '../src/core/protocol/failure.ts';
 
 /** How an image travels upstream (ARCHITECTURE.md, "Between worker and endpoint"). */

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { UPSTREAM_MESSAGE_MAX_CHARS } from '../src/core/limits.ts';
 import type { FinishReason, Usage } from '../src/core/protocol/chat-response.ts';
 import { RequestError } from '../src/core/protocol/failure.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { UPSTREAM_ERROR_MAX_BYTES, UPSTREAM_MESSAGE_MAX_CHARS } from '../src/core/limits.ts';
 import { RequestError, type Failure } from '../src/core/protocol/failure.ts';
 import type { Deps } from './deps.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /**
  * `vora.json`: what weights-tools writes into every artifact folder, last, and what worker and endpoint read first.

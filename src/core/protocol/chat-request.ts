@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import {
   ANSWER_TOKENS_MAX,
   IMAGES_PER_REQUEST_MAX,
