@@ -69,8 +69,8 @@ export const UPSTREAM_ERROR_MAX_BYTES = 64 * 1024;
 export const UPSTREAM_MESSAGE_MAX_CHARS = 500;
 /** An answer collected for a client that does not stream; 1 M tokens are about 4 MB. */
 export const ANSWER_MAX_CHARS = 8 * 1024 * 1024;
-/** Longest silence on a client's stream: proxies cut at 30 to 100 s, and a ping finds out that the client has left. */
-export const PING_INTERVAL_MS = 5_000;
+/** Longest silence on a client's stream: proxies cut at 30 to 100 s, and the second ping finds out that the client has left. */
+export const PING_INTERVAL_MS = 2_000;
 /** How long a stream waits for upstream's status before it answers 200 and reports failures in-band. */
 export const STREAM_GRACE_MS = 5_000;
 /** Longest silence of upstream, the wait for its first byte included; a long queue and prefill take under a minute. */
