@@ -81,6 +81,9 @@ describe('architecture', () => {
     const map = readFileSync(join(ROOT, 'ARCHITECTURE.md'), 'utf8');
     const unnamed = files.filter((file) => !map.includes(`\`${mapName(file.path)}\``)).map((file) => file.path);
     expect(unnamed).toEqual([]);
+    const listed = [...(map.split('## Files')[1]?.matchAll(/`([\w./-]+\.ts)`/g) ?? [])].map((match) => match[1] ?? '');
+    const known = new Set(files.map((file) => mapName(file.path)));
+    expect(listed.filter((name) => !known.has(name) && !name.startsWith('examples/'))).toEqual([]);
     const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
     const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as Record<
       string,
