@@ -28,5 +28,5 @@ export function errorResponse(error: unknown): Response {
 
 /** Whether the same request may succeed a moment later; decided here and nowhere else. */
 function isRetryable(failure: Failure): boolean {
-  return failure.kind === 'upstream-unreachable' || failure.kind === 'upstream-broke' || failure.kind === 'overloaded';
+  return failure.kind !== 'misconfigured' && failure.kind !== 'upstream-rejected';
 }
