@@ -58,7 +58,9 @@ function skeleton(chat: ChatRequest, model: string, images: readonly PreparedIma
   const rest = images.values();
   const messages = chat.messages.map(({ role, content }) => ({
     role,
-    content: content.map((part) => (part.type === 'text' ? part : imagePart(rest.next().value, marker))),
+    content: content.map((part) =>
+      part.type === 'image_url' ? imagePart(rest.next().value, marker, part.detail) : part,
+    ),
   }));
   return JSON.stringify({
     model,
@@ -74,12 +76,12 @@ function skeleton(chat: ChatRequest, model: string, images: readonly PreparedIma
   });
 }
 
-function imagePart(image: PreparedImage | undefined, marker: string): object {
+function imagePart(image: PreparedImage | undefined, marker: string, detail: string): object {
   if (image === undefined) {
     throw new Error('an image part without its image');
   }
   const text = image.prefix + marker;
   return image.part === 'image_embeds'
     ? { type: 'image_embeds', image_embeds: text }
-    : { type: 'image_url', image_url: { url: text } };
+    : { type: 'image_url', image_url: { url: text, detail } };
 }

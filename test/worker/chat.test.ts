@@ -94,7 +94,8 @@ describe('POST /v1/chat/completions', () => {
   it('sends the bytes as they came in the original form, under their true type', async () => {
     const upstream = fakeUpstream(goodAnswer());
     await testApp(upstream, { wire: 'original' }).chat(question('What?', dataUrl(picture, 'image/jpeg')));
-    expect(sentParts(upstream)[0]?.image_url?.url).toBe(dataUrl(picture, 'image/png'));
+    const sent = { type: 'image_url', image_url: { url: dataUrl(picture, 'image/png'), detail: 'auto' } };
+    expect(sentParts(upstream)[0]).toEqual(sent);
   });
 
   it('keeps text and images in their places, over messages', async () => {
