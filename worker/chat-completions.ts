@@ -27,12 +27,14 @@ export async function chatCompletions(request: Request, deps: Deps, context: Req
   await authorise(request.headers, config.keySha256);
   startLoading(deps, context);
 
-  const chat = parseChatRequest(await readJson(request, REQUEST_BODY_MAX_BYTES), { parts: 'client' });
+  const stopwatch = startStopwatch(deps.now);
+  // On a fresh isolate this holds the loading too: both share one thread.
+  const body = await stopwatch.time('receive', () => readJson(request, REQUEST_BODY_MAX_BYTES));
+  const chat = parseChatRequest(body, { parts: 'client' });
   if (chat.model !== config.model) {
     throw new RequestError({ kind: 'model-not-found', model: chat.model });
   }
 
-  const stopwatch = startStopwatch(deps.now);
   const stop = new AbortController();
   const signal = AbortSignal.any([request.signal, stop.signal]);
   const images = await prepareImages(chat, deps, stopwatch, signal);
@@ -51,8 +53,8 @@ export async function chatCompletions(request: Request, deps: Deps, context: Req
   const identity = { id: `chatcmpl-${deps.newId()}`, created: deps.unixSeconds(), model: config.model };
 
   if (!chat.stream) {
-    const body = await collectAnswer(events, identity);
-    return Response.json(body, { headers: { 'server-timing': stopwatch.header() } });
+    const completion = await collectAnswer(events, identity);
+    return Response.json(completion, { headers: { 'server-timing': stopwatch.header() } });
   }
   // A failure within the grace keeps its real HTTP status; later ones can only be told in-band.
   await orTimeout(answer, STREAM_GRACE_MS);

@@ -9,7 +9,8 @@ import { createOrtSession } from './ort-runtime.ts';
  * The patch embedding of a bundle on ONNX Runtime Web: patches u8 [N, 3·p·p] and grid i64 [2] → embeddings f32 [N, H].
  *
  * Loaded once per isolate, with one small run at the end: V8 starts WebAssembly in its baseline tier and replaces hot
- * functions between calls, so that the first image would take three times as long as the second. One run at a time: ONNX Runtime Web refuses a second run of a session that is still running.
+ * functions between calls, so that the first image would take three times as long as the second. One run at a time: ONNX
+ * Runtime Web refuses a second run of a session that is still running.
  * Peak memory beside the runtime: the graph's bytes twice while it loads (ours and the runtime's copy), later once.
  */
 export function createPatchSession(bundle: Pick<Bundle, 'graph'>): PatchEmbedder & { warm(): Promise<void> } {

@@ -30,7 +30,7 @@ describe('POST /v1/chat/completions', () => {
     expect(response.headers.get('content-type')).toBe('text/event-stream; charset=utf-8');
     expect(response.headers.get('cache-control')).toBe('no-cache, no-transform');
     expect(response.headers.get('server-timing')).toMatch(
-      /^fetch;dur=.*decode;dur=.*resize;dur=.*embed;dur=.*upstream;dur=/,
+      /^receive;dur=.*fetch;dur=.*decode;dur=.*resize;dur=.*embed;dur=.*upstream;dur=/,
     );
 
     const data = await events(response);
