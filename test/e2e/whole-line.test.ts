@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import OpenAI from 'openai';
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
 import type { RunningServer } from '../../examples/processes.ts';
 import { startEndpoint, startWorker, type WorkerPlan } from '../../examples/whole-line.ts';
 
@@ -22,21 +22,27 @@ const prompts = (JSON.parse(readFileSync(join(GOLDEN, 'prompts.json'), 'utf8')) 
   (prompt) => prompt.mode === 'square',
 );
 
+let endpoint: RunningServer;
+
+beforeAll(async () => {
+  endpoint = await startEndpoint(inject('artifacts').onnx);
+});
+
+afterAll(async () => {
+  await endpoint?.stop();
+});
+
 describe.each<WorkerPlan['wire']>(['image_embeds', 'pixels', 'original'])('worker → endpoint by %s', (wire) => {
-  let endpoint: RunningServer;
   let worker: RunningServer;
   let client: OpenAI;
 
   beforeAll(async () => {
-    const artifacts = inject('artifacts');
-    endpoint = await startEndpoint(artifacts.onnx);
-    worker = await startWorker({ edgeFolder: artifacts.edge, upstreamUrl: endpoint.url, wire });
+    worker = await startWorker({ edgeFolder: inject('artifacts').edge, upstreamUrl: endpoint.url, wire });
     client = new OpenAI({ baseURL: `${worker.url}/v1`, apiKey: 'none', maxRetries: 0 });
   });
 
   afterAll(async () => {
     await worker?.stop();
-    await endpoint?.stop();
   });
 
   it.each(prompts)('gives the words of the reference, streamed and whole: $name', async (prompt) => {
@@ -65,48 +71,83 @@ describe.each<WorkerPlan['wire']>(['image_embeds', 'pixels', 'original'])('worke
 });
 
 describe('a stream through worker and endpoint', () => {
+  let worker: RunningServer;
+
+  beforeAll(async () => {
+    const { edge } = inject('artifacts');
+    worker = await startWorker({ edgeFolder: edge, upstreamUrl: endpoint.url, wire: 'image_embeds' });
+  });
+
+  afterAll(async () => {
+    await worker?.stop();
+  });
+
   it('delivers tokens one by one, the first long before the last', async () => {
-    const artifacts = inject('artifacts');
-    const endpoint = await startEndpoint(artifacts.onnx);
-    const worker = await startWorker({ edgeFolder: artifacts.edge, upstreamUrl: endpoint.url, wire: 'image_embeds' });
-    try {
-      const prompt = prompts.find(({ messages }) => Array.isArray(messages.at(-1)?.content)) ?? prompts[0];
-      const arrivals = await contentArrivals(worker.url, {
-        model: 'vora-random',
-        stream: true,
-        max_tokens: 400,
-        temperature: 0,
-        messages: prompt === undefined ? [] : withImages(prompt),
-      });
-      const first = arrivals[0] ?? 0;
-      const last = arrivals.at(-1) ?? 0;
-      expect(arrivals.length).toBeGreaterThan(200);
-      // Reads that each carry one token: were the answer buffered anywhere, they would arrive in a few bursts.
-      const gaps = arrivals.slice(1).map((time, index) => time - (arrivals[index] ?? 0));
-      expect(gaps.filter((gap) => gap > 0.2).length).toBeGreaterThan(arrivals.length / 2);
-      expect(Math.max(...gaps)).toBeLessThan((last - first) / 2);
-    } finally {
-      await worker.stop();
-      await endpoint.stop();
+    const arrivals: number[] = [];
+    for await (const read of contentReads(await ask(worker.url, 400))) {
+      arrivals.push(...Array<number>(read).fill(performance.now()));
     }
+    const first = arrivals[0] ?? 0;
+    const last = arrivals.at(-1) ?? 0;
+    expect(arrivals.length).toBeGreaterThan(200);
+    // Were the answer buffered anywhere, it would arrive in a few bursts; a busy machine joins a few tokens now and then.
+    const gaps = arrivals.slice(1).map((time, index) => time - (arrivals[index] ?? 0));
+    expect(gaps.filter((gap) => gap > 0.2).length).toBeGreaterThan(arrivals.length / 5);
+    expect(Math.max(...gaps)).toBeLessThan((last - first) / 2);
+  });
+
+  it('stops the model when the client leaves', async () => {
+    const tokens = 1500;
+    const leave = new AbortController();
+    const response = await ask(worker.url, tokens, leave.signal);
+    let received = 0;
+    let started = 0;
+    for await (const read of contentReads(response)) {
+      started ||= performance.now();
+      received += read;
+      if (received > 50) {
+        break;
+      }
+    }
+    const wholeAnswerMs = ((performance.now() - started) / received) * tokens;
+    expect(await running()).toBe(1);
+
+    leave.abort();
+    const left = performance.now();
+    await vi.waitFor(async () => expect(await running()).toBe(0), { timeout: wholeAnswerMs, interval: 20 });
+    expect(performance.now() - left).toBeLessThan(wholeAnswerMs / 3);
   });
 });
 
-/** Milliseconds at which each read of the raw response that carries content arrived. */
-async function contentArrivals(url: string, body: unknown): Promise<number[]> {
-  const response = await fetch(`${url}/v1/chat/completions`, {
+/** Asks about a golden picture; the answer is streamed. */
+async function ask(url: string, tokens: number, signal: AbortSignal | null = null): Promise<Response> {
+  const prompt = prompts.find(({ name }) => name === 'one-image');
+  return fetch(`${url}/v1/chat/completions`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(body),
+    body: JSON.stringify({
+      model: 'vora-random',
+      stream: true,
+      max_tokens: tokens,
+      temperature: 0,
+      messages: prompt === undefined ? [] : withImages(prompt),
+    }),
+    signal,
   });
+}
+
+/** For each read of the raw response, how many chunks with content it brought. */
+async function* contentReads(response: Response): AsyncGenerator<number> {
   const decoder = new TextDecoder();
-  const arrivals: number[] = [];
   for await (const bytes of response.body ?? []) {
-    const now = performance.now();
-    const events = decoder.decode(bytes, { stream: true }).split('"content":"').length - 1;
-    arrivals.push(...Array<number>(events).fill(now));
+    yield decoder.decode(bytes, { stream: true }).split('"content":"').length - 1;
   }
-  return arrivals;
+}
+
+/** Sequences that the endpoint is working on. */
+async function running(): Promise<number> {
+  const health = (await (await fetch(`${endpoint.url}/health`)).json()) as { running: number };
+  return health.running;
 }
 
 function withImages(prompt: GoldenPrompt): OpenAI.ChatCompletionMessageParam[] {
