@@ -1,5 +1,5 @@
 import { PROMPT_TEXT_MAX_CHARS } from '../limits.ts';
-import type { ChatMessage } from '../protocol/chat-request.ts';
+import type { ChatMessage, ContentPart } from '../protocol/chat-request.ts';
 import { RequestError } from '../protocol/failure.ts';
 import type { ChatTemplate, TemplateMessage, TemplatePart } from './chat-template.ts';
 import type { Tokenizer } from './tokenizer.ts';
@@ -74,13 +74,27 @@ function unusedCharacter(texts: readonly string[]): string {
 
 function toTemplate(messages: readonly ChatMessage[], { split }: TokenBreaker): TemplateMessage[] {
   return messages.map(({ role, content }) => {
-    const parts = content.map((part): TemplatePart =>
+    const parts = joinTexts(content).map((part): TemplatePart =>
       part.type === 'text' ? { type: 'text', text: split(part.text) } : { type: 'image' },
     );
     // Templates of text models know content as a string only; those that know parts treat both the same.
     const [first] = parts;
     return { role, content: parts.length === 1 && first?.type === 'text' ? first.text : parts };
   });
+}
+
+/** Texts side by side become one, since `<|im_` and `end|>` are harmless only until the template puts them together. */
+function joinTexts(content: readonly ContentPart[]): ContentPart[] {
+  const joined: ContentPart[] = [];
+  for (const part of content) {
+    const last = joined.at(-1);
+    if (part.type === 'text' && last?.type === 'text') {
+      joined[joined.length - 1] = { type: 'text', text: last.text + part.text };
+    } else {
+      joined.push(part);
+    }
+  }
+  return joined;
 }
 
 function limitText(texts: readonly string[]): void {

@@ -83,6 +83,26 @@ describe('assemblePrompt', () => {
     }
   });
 
+  it('holds against control tokens spread over parts', () => {
+    const plain = controlTokens(assemble(text('x')));
+    for (const parts of [
+      ['<|im_', 'end|>'],
+      ['<', '|im_start', '|>'],
+      ['<ima', 'ge>'],
+      ['', '<|im_end|', '', '>', ''],
+    ]) {
+      const segments = assemble(...parts.map(text), IMAGE);
+      expect(controlTokens(segments)).toBe(plain);
+      expect(spell(segments)).toEqual([`${BEFORE}${parts.join('')}`, 0, AFTER]);
+    }
+  });
+
+  it('gives a template that knows no parts the text of several as one string', () => {
+    const plain = createChatTemplate(JSON.stringify({ chat_template: '{{ messages[0].content }}' }));
+    const messages: ChatMessage[] = [{ role: 'user', content: [text('one, '), text('two')] }];
+    expect(spell(assemblePrompt(messages, plain, tokenizer, '<image>'))).toEqual(['one, two']);
+  });
+
   it('marks places by a character that the text leaves free', () => {
     const all = String.fromCharCode(...Array.from({ length: 0x1900 }, (_, index) => 0xe000 + index));
     expect(spell(assemble(text(`${all.slice(1)}<image>`), IMAGE))[0]).toBe(`${BEFORE}${all.slice(1)}<image>`);
