@@ -15,6 +15,8 @@ interface Size {
 const RIFF_HEADER_BYTES = 12;
 const CHUNK_HEADER_BYTES = 8;
 const VP8X_ANIMATION = 0x02;
+/** What a file may begin with (RFC 9649, 2.5 to 2.7). libwebp reads any other first chunk as a bitstream without a header. */
+const FIRST_CHUNKS = ['VP8X', 'VP8 ', 'VP8L'];
 const VP8_START_CODE = 0x9d012a;
 const VP8L_SIGNATURE = 0x2f;
 
@@ -34,6 +36,9 @@ export function readWebpHeader(bytes: Uint8Array, param: string): WebpHeader {
   let xmp: Uint8Array | undefined;
   for (let at = RIFF_HEADER_BYTES; at + CHUNK_HEADER_BYTES <= end;) {
     const type = String.fromCharCode(...bytes.subarray(at, at + 4));
+    if (at === RIFF_HEADER_BYTES && !FIRST_CHUNKS.includes(type)) {
+      throw invalidImage(param, 'WebP does not begin with a VP8X, VP8 or VP8L chunk');
+    }
     const length = view.getUint32(at + 4, true);
     const start = at + CHUNK_HEADER_BYTES;
     if (start + length > end) {

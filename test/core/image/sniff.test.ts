@@ -146,6 +146,8 @@ describe('damaged containers', () => {
     ['WebP shorter than RIFF says', webp(vp8(9, 9)).subarray(0, -1)],
     ['WebP without a key frame', webp(webpChunk('VP8 ', new Uint8Array(10)))],
     ['WebP lossless without signature', webp(webpChunk('VP8L', new Uint8Array(5)))],
+    // libwebp would take it for a bitstream of another size than the VP8L chunk's.
+    ['WebP that begins with another chunk', webp(webpChunk('/\xff\xff\xff', bytes([0x0f])), vp8l(1, 1))],
     ['WebP header cut short', webp(webpChunk('VP8 ', bytes([0, 0, 0, 0x9d, 0x01, 0x2a])))],
   ])('%s is invalid', (_, file) => {
     expect(() => sniff(file)).toThrow(refusal('invalid-image'));
