@@ -35,6 +35,7 @@ export interface ChatRequest {
   temperature?: number;
   /** 0 to 1; 0 keeps the most likely token only. */
   topP?: number;
+  /** 0 is all tokens, which a model's own default may not be. */
   topK?: number;
   seed?: number;
   stop: string[];
@@ -142,7 +143,12 @@ function chatRequest(parts: typeof clientParts | typeof endpointParts) {
     max_completion_tokens: z.int().min(1).max(ANSWER_TOKENS_MAX).optional(),
     temperature: z.number().min(0).max(2).optional(),
     top_p: z.number().min(0).max(1).optional(),
-    top_k: z.int().min(1).optional(),
+    // vLLM takes 0 and -1 for all tokens.
+    top_k: z
+      .int()
+      .min(-1)
+      .transform((k) => Math.max(k, 0))
+      .optional(),
     seed: z.int().optional(),
     stop,
   });

@@ -54,7 +54,6 @@ const UNSUPPORTED = new Map<string, (value: unknown) => boolean>([
   ['presence_penalty', equals(0)],
   ['repetition_penalty', equals(1)],
   ['min_p', equals(0)],
-  ['top_k', equals(0, -1)],
   ['min_tokens', equals(0)],
   ['ignore_eos', equals(false)],
   ['echo', equals(false)],

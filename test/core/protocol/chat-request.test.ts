@@ -78,6 +78,10 @@ describe('parseChatRequest', () => {
     });
   });
 
+  it.each([0, -1])('takes top_k %i for all tokens, not for the default of the model', (top_k) => {
+    expect(parse({ ...HELLO, top_k })).toEqual({ ...parse(HELLO), topK: 0 });
+  });
+
   it('accepts what asks for nothing', () => {
     const neutral = {
       user: 'u',
@@ -97,7 +101,6 @@ describe('parseChatRequest', () => {
       modalities: ['text'],
       frequency_penalty: 0,
       presence_penalty: 0,
-      top_k: -1,
       max_tokens: null,
       temperature: null,
       stop: null,
