@@ -15,6 +15,9 @@ export const MODEL_JSON_MAX_BYTES = 64 * 1024 * 1024;
 export const REQUEST_BODY_MAX_BYTES = 32 * 1024 * 1024;
 /** One chat request at the endpoint: four 1024-patch embeddings at 7B are 39 MB of base64. */
 export const ENDPOINT_BODY_MAX_BYTES = 128 * 1024 * 1024;
+/** Commas and opening brackets of a request body: 128 MB of `{},` would become 5 GB of objects in a minute. As many as the
+ * longest text, should it be commas only; a request of full size has a few thousand. */
+export const REQUEST_JSON_MARKS_MAX = 1_048_576;
 /** One encoded image after base64 or download; phone photos are 2 to 12 MB. */
 export const IMAGE_MAX_BYTES = 20 * 1024 * 1024;
 /** Decoded size, from the header and before any decode. Decoders take 7 to 13 bytes a pixel at their peak: 8 MP of JPEG
@@ -50,7 +53,7 @@ export const TORCH_PICKLE_MAX_BYTES = 1024;
 /** One dimension of a wire tensor; its data must be present in full as well, so this only bounds the arithmetic. */
 export const TORCH_DIMENSION_MAX = 16_777_216;
 
-/** Text of all messages of one request; tokenizing it takes under a second, and no context holds more. */
+/** Text of all messages of one request; tokenizing it takes one to six seconds, and no context holds more. */
 export const PROMPT_TEXT_MAX_CHARS = 1_048_576;
 /** Files of an artifact folder that are hashed when it is opened; a tokenizer is 7 MB, and 64 MB hash in 0.1 s. */
 export const ARTIFACT_HASH_MAX_BYTES = 64 * 1024 * 1024;

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { REQUEST_JSON_MARKS_MAX } from '../../src/core/limits.ts';
 import { readJson } from '../../src/endpoint/read-json.ts';
 
 const LIMIT_BYTES = 1000;
@@ -55,6 +56,18 @@ describe('readJson', () => {
     expect(taken()).toBe(11);
     expect(cancelled()).toBe(true);
   });
+
+  it.each(['{},', '[],', '0,'])(
+    'refuses millions of %s, which a small body can hold, before it parses them',
+    async (unit) => {
+      const most = `[${unit.repeat(REQUEST_JSON_MARKS_MAX / 2 - 1)}0]`;
+      await expect(readJson(requestOf(most), 1e8)).resolves.toHaveLength(REQUEST_JSON_MARKS_MAX / 2);
+      const stream = new Response(`${most.slice(0, -2)}${unit.repeat(REQUEST_JSON_MARKS_MAX)}`).body ?? '';
+      await expect(readJson(requestOf(stream), 1e8)).rejects.toMatchObject({
+        failure: { kind: 'invalid-request', message: expect.stringContaining('JSON values') },
+      });
+    },
+  );
 
   it('believes a length that is too large', async () => {
     const { stream, taken } = endless();
