@@ -92,7 +92,12 @@ export function streamAnswer(
   return new ReadableStream<Uint8Array>({
     start(controller) {
       controller.enqueue(utf8.encode(encodeEvent(roleChunk(identity, { includeUsage }))));
-      ping = setInterval(() => controller.enqueue(utf8.encode(PING)), PING_INTERVAL_MS);
+      ping = setInterval(() => {
+        // A client that reads nothing would only pile them up.
+        if ((controller.desiredSize ?? 0) > 0) {
+          controller.enqueue(utf8.encode(PING));
+        }
+      }, PING_INTERVAL_MS);
     },
     async pull(controller) {
       const { events, last } = await next().catch(broken);

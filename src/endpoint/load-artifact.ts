@@ -99,15 +99,19 @@ const CHAT_TEMPLATE = 'chat_template.jinja';
 const GENERATION_CONFIG = 'generation_config.json';
 const OPENAI_DEFAULTS: SamplingParams = { temperature: 1, topP: 1, topK: 0 };
 
-/** Hugging Face's generation_config.json, which a model may lack. Penalties are not applied. */
+/** Hugging Face's generation_config.json, which a model may lack; greedy ones often say `null`. Penalties are not applied. */
 const generationConfigSchema = z.looseObject({
-  do_sample: z.boolean().default(true),
-  temperature: z.number().min(0).default(OPENAI_DEFAULTS.temperature),
-  top_p: z.number().min(0).max(1).default(OPENAI_DEFAULTS.topP),
-  top_k: z.int().min(0).default(OPENAI_DEFAULTS.topK),
+  do_sample: z.boolean().nullish(),
+  temperature: z.number().min(0).nullish(),
+  top_p: z.number().min(0).max(1).nullish(),
+  top_k: z.int().min(0).nullish(),
 });
 
 function parseGenerationConfig(text: string): SamplingParams {
   const config = parseWithSchema(generationConfigSchema, GENERATION_CONFIG, parseStrictJson(GENERATION_CONFIG, text));
-  return { temperature: config.do_sample ? config.temperature : 0, topP: config.top_p, topK: config.top_k };
+  return {
+    temperature: config.do_sample === false ? 0 : (config.temperature ?? OPENAI_DEFAULTS.temperature),
+    topP: config.top_p ?? OPENAI_DEFAULTS.topP,
+    topK: config.top_k ?? OPENAI_DEFAULTS.topK,
+  };
 }

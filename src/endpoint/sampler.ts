@@ -17,7 +17,7 @@ export interface SamplingParams {
  * keep the shortest prefix of that order whose sum reaches topP; draw from it in proportion to p.
  *
  * @param logits float32 [vocabulary]; −Infinity means impossible.
- * @throws Error when a logit is NaN or all are −Infinity: the model is broken and any token would be a lie.
+ * @throws Error when a logit is NaN or +Infinity or all are −Infinity: the model is broken and any token would be a lie.
  */
 export function sample(logits: Float32Array, params: SamplingParams, random: Random): number {
   const best = argmax(logits);
@@ -37,8 +37,8 @@ function argmax(logits: Float32Array): number {
   let highest = -Infinity;
   for (let id = 0; id < logits.length; id++) {
     const logit = logits[id] ?? NaN;
-    if (Number.isNaN(logit)) {
-      throw new Error(`logit ${id} is NaN`);
+    if (Number.isNaN(logit) || logit === Infinity) {
+      throw new Error(`logit ${id} is ${logit}`);
     }
     if (logit > highest) {
       best = id;

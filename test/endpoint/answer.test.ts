@@ -97,6 +97,18 @@ describe('streamAnswer', () => {
     beforeEach(() => void vi.useFakeTimers());
     afterEach(() => void vi.useRealTimers());
 
+    it('piles nothing up for a client that reads nothing', async () => {
+      const reader = streamAnswer(fakeAnswer(), options).getReader();
+      vi.advanceTimersByTime(10 * PING_INTERVAL_MS);
+      await reader.read();
+      const next = reader.read();
+      vi.advanceTimersByTime(PING_INTERVAL_MS);
+      expect(new TextDecoder().decode((await next).value)).toBe(': ping\n\n');
+      const pending = await Promise.race([reader.read(), Promise.resolve('nothing more')]);
+      expect(pending).toBe('nothing more');
+      await reader.cancel();
+    });
+
     it('says that it is alive', async () => {
       const answer = fakeAnswer();
       const reader = streamAnswer(answer, options).getReader();

@@ -57,6 +57,10 @@ describe('loadArtifact', () => {
       { do_sample: false, temperature: 0.7 },
       { temperature: 0, topP: 1, topK: 0 },
     ],
+    [
+      { do_sample: null, temperature: null, top_p: null, top_k: null },
+      { temperature: 1, topP: 1, topK: 0 },
+    ],
     [{}, { temperature: 1, topP: 1, topK: 0 }],
     [undefined, { temperature: 1, topP: 1, topK: 0 }],
   ])('samples by the generation config %j', async (config, sampling) => {

@@ -68,7 +68,7 @@ describe('sample', () => {
     }
   });
 
-  it.each([[[1, NaN, 0]], [[-Infinity, -Infinity]], [[]]])('refuses the logits %j', (logits) => {
+  it.each([[[1, NaN, 0]], [[1, Infinity, 0]], [[-Infinity, -Infinity]], [[]]])('refuses the logits %j', (logits) => {
     const params = { temperature: 1, topK: 0, topP: 1 };
     expect(() => sample(Float32Array.from(logits), params, () => 0)).toThrow(/logit/);
   });
