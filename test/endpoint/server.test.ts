@@ -116,6 +116,13 @@ describe('the openai package against a listening endpoint', () => {
     expect((await streamed.finalMessage()).content).toBe(text.split(stop)[0]);
   });
 
+  it.each([{ top_k: 1 }, { top_p: 0 }])('leaves one token to choose from with %j', async (cut) => {
+    const answer = { ...GREEDY, messages: QUESTION };
+    const greedy = await client.chat.completions.create(answer);
+    const drawn = await client.chat.completions.create({ ...answer, temperature: 2, ...cut });
+    expect(drawn.choices).toEqual(greedy.choices);
+  });
+
   it('gives equal answers for equal seeds, and others for others', async () => {
     const ask = async (seed?: number): Promise<string | null | undefined> => {
       const request = {
