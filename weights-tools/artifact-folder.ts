@@ -1,4 +1,5 @@
-import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { mkdir, open, readdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { type FileDigest, type Manifest, MANIFEST_FILE, manifestSchema } from '../src/core/model/manifest.ts';
 import { BadInput } from './bad-input.ts';
@@ -13,7 +14,7 @@ export interface OutputFile {
 /**
  * An artifact folder in the making. Everything goes to `<target>.partial`; only `finish` gives it the target's name, by
  * one rename, when every byte is on the disk and vora.json lists them all. A run killed before that leaves the partial
- * folder, which the next run throws away.
+ * folder, which the next run throws away. With `force` the old folder is `<target>.replaced` until then.
  */
 export interface ArtifactFolder {
   /** The partial folder. */
@@ -28,22 +29,31 @@ export interface ArtifactFolder {
   ): Promise<Manifest>;
 }
 
-/** Holds the writer's process id, so that two runs cannot share one partial folder. */
+/** Holds the writer's process id and a word of its own, so that two runs cannot share one partial folder. */
 const LOCK_FILE = '.lock';
+/** Bytes of one write call; Node takes no more than 2^31 - 1. */
+const WRITE_MAX_BYTES = 2 ** 30;
 
 /**
  * @param force replace a finished artifact folder; anything else that stands at `target` is never removed
+ * @param inputs folders that the run reads, none of which it may remove
  * @throws BadInput when the target is taken or another run is writing it
  */
-export async function beginArtifactFolder(target: string, { force = false } = {}): Promise<ArtifactFolder> {
+export async function beginArtifactFolder(
+  target: string,
+  { force = false, inputs = [] }: { force?: boolean; inputs?: readonly string[] } = {},
+): Promise<ArtifactFolder> {
   const final = resolve(target);
   const partial = `${final}.partial`;
   await refuseTaken(final, force);
+  await refuseReplacing([final, partial], inputs);
   await refuseRunning(partial);
   await rm(partial, { recursive: true, force: true });
   await mkdir(dirname(partial), { recursive: true });
   await mkdir(partial);
-  await writeFile(join(partial, LOCK_FILE), String(process.pid));
+  const lock = join(partial, LOCK_FILE);
+  const owner = `${process.pid} ${randomUUID()}`;
+  await writeFile(lock, owner);
 
   return {
     path: partial,
@@ -68,9 +78,8 @@ export async function beginArtifactFolder(target: string, { force = false } = {}
       await writeFile(full, content, { flag: 'wx' });
     },
     async finish(manifest, options = {}) {
-      await rm(join(partial, LOCK_FILE));
       const artifacts: FileDigest[] = [];
-      for (const path of await filesBelow(partial)) {
+      for (const path of (await filesBelow(partial)).filter((name) => name !== LOCK_FILE)) {
         const digest = await digestFile(join(partial, path), { ...options, sync: true });
         artifacts.push({ path, ...digest });
       }
@@ -78,6 +87,10 @@ export async function beginArtifactFolder(target: string, { force = false } = {}
       await writeFile(join(partial, MANIFEST_FILE), `${JSON.stringify(complete, null, 2)}\n`, { flush: true });
       const folders = new Set(artifacts.map(({ path }) => dirname(join(partial, path))));
       await Promise.all([...folders, partial].map(syncFolder));
+      if ((await readFile(lock, 'utf8')) !== owner) {
+        throw new BadInput(`${partial}: another run began to write it; end one and start again`);
+      }
+      await rm(lock);
       await moveIntoPlace(partial, final, force);
       return complete;
     },
@@ -95,6 +108,18 @@ async function refuseTaken(target: string, force: boolean): Promise<void> {
   }
   if (!force) {
     throw new BadInput(`${target}: found a finished artifact folder, expected a new path, or --force to replace it`);
+  }
+}
+
+/** What is replaced is deleted at the end, and the files it was made from with it. */
+async function refuseReplacing(targets: readonly string[], inputs: readonly string[]): Promise<void> {
+  const replaced = await Promise.all(targets.map((path) => realpath(path).catch(() => path)));
+  for (const input of inputs) {
+    const real = await realpath(input);
+    const target = replaced.find((path) => real === path || real.startsWith(`${path}${sep}`));
+    if (target !== undefined) {
+      throw new BadInput(`${target}: found the input ${input} there, expected another path for the output`);
+    }
   }
 }
 
@@ -118,7 +143,8 @@ function isAlive(pid: number): boolean {
 async function writeFully(file: Awaited<ReturnType<typeof open>>, bytes: Uint8Array, position: number): Promise<void> {
   let written = 0;
   while (written < bytes.byteLength) {
-    const { bytesWritten } = await file.write(bytes, written, bytes.byteLength - written, position + written);
+    const length = Math.min(WRITE_MAX_BYTES, bytes.byteLength - written);
+    const { bytesWritten } = await file.write(bytes, written, length, position + written);
     written += bytesWritten;
   }
 }

@@ -4,39 +4,47 @@ import { formatByteSize } from './byte-size.ts';
 export interface Progress {
   /** `what` is the tensor or file at hand. */
   advance(bytes: number, what?: string): void;
-  done(): void;
 }
 
 /** Where progress goes: a terminal gets a bar, anything else a line now and then. */
-export type ProgressStream = Pick<NodeJS.WriteStream, 'write'> & { isTTY?: boolean };
+export type ProgressStream = NodeJS.WritableStream & { isTTY?: boolean };
 
 const STEPS = 10;
 /** A log wants few lines, and none about what is over at once. */
 const LINE_INTERVAL_MS = 2000;
 
-export function startProgress(task: string, totalBytes: number, stream?: ProgressStream): Progress {
-  const output = stream ?? process.stderr;
-  return output.isTTY === true ? bar(task, totalBytes) : lines(task, totalBytes, output);
-}
-
-function bar(task: string, totalBytes: number): Progress {
-  const single = new SingleBar({
+/**
+ * Runs `work` and shows how far it is. However it ends, the bar ends with it: a bar left running hides the cursor and keeps
+ * the process alive.
+ */
+export async function withProgress<T>(
+  task: string,
+  totalBytes: number,
+  work: (progress: Progress) => Promise<T>,
+  stream: ProgressStream = process.stderr,
+): Promise<T> {
+  if (stream.isTTY !== true) {
+    return work(lines(task, totalBytes, stream));
+  }
+  const bar = new SingleBar({
+    stream,
     format: `${task} [{bar}] {percentage}% {size} {eta_formatted} {what}`,
     hideCursor: true,
     etaBuffer: 50,
     fps: 5,
   });
-  const size = formatByteSize(totalBytes);
-  single.start(totalBytes, 0, { size, what: '' });
-  return {
-    advance(bytes, what) {
-      single.increment(bytes, what === undefined ? {} : { what });
-    },
-    done() {
-      single.update(totalBytes, { what: '' });
-      single.stop();
-    },
-  };
+  bar.start(totalBytes, 0, { size: formatByteSize(totalBytes), what: '' });
+  try {
+    const result = await work({
+      advance(bytes, what) {
+        bar.increment(bytes, what === undefined ? {} : { what });
+      },
+    });
+    bar.update(totalBytes, { what: '' });
+    return result;
+  } finally {
+    bar.stop();
+  }
 }
 
 function lines(task: string, totalBytes: number, stream: ProgressStream): Progress {
@@ -53,6 +61,5 @@ function lines(task: string, totalBytes: number, stream: ProgressStream): Progre
         stream.write(`${task}: ${(100 * step) / STEPS}% of ${formatByteSize(totalBytes)}\n`);
       }
     },
-    done() {},
   };
 }

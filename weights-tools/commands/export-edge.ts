@@ -42,7 +42,7 @@ async function exportEdge(merged: MergedModel, options: ExportEdgeOptions, signa
   if (options.dryRun === true) {
     return;
   }
-  const folder = await beginArtifactFolder(options.out, { force: options.force === true });
+  const folder = await beginArtifactFolder(options.out, { force: options.force === true, inputs: [merged.folder] });
   await folder.write(PATCH_EMBED_FILE, patchEmbed.model);
   const inputs = manifest.artifacts.filter((file) => file.path === VISION_FILE);
   await folder.finish(await derivedManifest(merged, { kind: 'edge', weights: 'f32', inputs }), { signal });

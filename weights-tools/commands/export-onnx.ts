@@ -3,12 +3,12 @@ import { type ArtifactFolder, beginArtifactFolder } from '../artifact-folder.ts'
 import { derivedManifest } from '../export/derived-manifest.ts';
 import { type MergedModel, openMerged, verifyFile } from '../export/merged-model.ts';
 import { describePlan, type OnnxPlan, planOnnx, WEIGHT_FORMATS, type WeightFormat } from '../export/onnx-plan.ts';
-import { buildPatchEmbed, describePatchEmbed, PATCH_EMBED_FILE } from '../export/patch-embed.ts';
+import { buildPatchEmbed, describePatchEmbed, type PatchEmbed, PATCH_EMBED_FILE } from '../export/patch-embed.ts';
 import { writeModel } from '../export/write-model.ts';
 import { untilInterrupted } from '../interrupt.ts';
 import { readTextFiles } from '../merge/text-files.ts';
 import { GROUP_SIZES, type GroupSize } from '../onnx/stored-weight.ts';
-import { startProgress } from '../progress.ts';
+import { withProgress } from '../progress.ts';
 import { memoryOption } from './memory-option.ts';
 
 interface ExportOnnxOptions {
@@ -66,8 +66,10 @@ async function exportOnnx(merged: MergedModel, options: ExportOnnxOptions, signa
     process.stdout.write(`${describePlan(plan)}\n`);
     return;
   }
-  const folder = await beginArtifactFolder(options.out, { force: options.force === true });
-  await write(folder, merged, plan, weights, signal);
+  const patchEmbed = await buildPatchEmbed(manifest, merged.vision);
+  process.stdout.write(`${describePatchEmbed(patchEmbed)}\n`);
+  const folder = await beginArtifactFolder(options.out, { force: options.force === true, inputs: [merged.folder] });
+  await write(folder, merged, plan, { patchEmbed, weights, signal });
   const seconds = ((performance.now() - startMs) / 1000).toFixed(1);
   process.stdout.write(`${describePlan(plan)}\nwrote ${options.out} in ${seconds} s\n`);
 }
@@ -77,33 +79,28 @@ async function write(
   folder: ArtifactFolder,
   merged: MergedModel,
   plan: OnnxPlan,
-  weights: WeightFormat,
-  signal: AbortSignal,
+  { patchEmbed, weights, signal }: { patchEmbed: PatchEmbed; weights: WeightFormat; signal: AbortSignal },
 ): Promise<void> {
-  const { manifest, vision } = merged;
-  const inputBytes = manifest.artifacts.reduce((sum, { bytes }) => sum + bytes, 0);
-  const progress = startProgress('export', inputBytes + 2 * plan.outputBytes);
-  const onBytes = (bytes: number): void => {
-    progress.advance(bytes);
-  };
-  for (const file of manifest.artifacts) {
-    await verifyFile(merged.folder, file, { onBytes, signal });
-  }
-  const buffer = new Float32Array(plan.bufferFloats);
-  for (const model of plan.models) {
-    await writeModel(model, folder, buffer, { progress, signal });
-  }
-  const patchEmbed = await buildPatchEmbed(manifest, vision);
-  await folder.write(PATCH_EMBED_FILE, patchEmbed.model);
-  for (const [path, content] of (await readTextFiles([merged.folder])).contents) {
-    await folder.write(path, content);
-  }
-  await folder.finish(await derivedManifest(merged, { kind: 'onnx', weights, inputs: manifest.artifacts }), {
-    onBytes,
-    signal,
+  const { artifacts } = merged.manifest;
+  const inputBytes = artifacts.reduce((sum, { bytes }) => sum + bytes, 0);
+  await withProgress('export', inputBytes + 2 * plan.outputBytes, async (progress) => {
+    const onBytes = (bytes: number): void => {
+      progress.advance(bytes);
+    };
+    for (const file of artifacts) {
+      await verifyFile(merged.folder, file, { onBytes, signal });
+    }
+    const buffer = new Float32Array(plan.bufferFloats);
+    for (const model of plan.models) {
+      await writeModel(model, folder, buffer, { progress, signal });
+    }
+    await folder.write(PATCH_EMBED_FILE, patchEmbed.model);
+    for (const [path, content] of (await readTextFiles([merged.folder])).contents) {
+      await folder.write(path, content);
+    }
+    const manifest = await derivedManifest(merged, { kind: 'onnx', weights, inputs: artifacts });
+    await folder.finish(manifest, { onBytes, signal });
   });
-  progress.done();
-  process.stdout.write(`${describePatchEmbed(patchEmbed)}\n`);
 }
 
 function groupSize(text: string): GroupSize {

@@ -46,7 +46,7 @@ export function mergeCommand(): Command {
         ...DTYPES.keys(),
       ]),
     )
-    .option('--name <name>', "the model's name in the API (default: name of the checkpoint folder)")
+    .option('--name <name>', "the model's name in the API (default: name of the checkpoint folder)", modelName)
     .addOption(memoryOption())
     .option('--dry-run', 'print the plan, write nothing')
     .option('--force', 'replace a finished output folder')
@@ -80,7 +80,10 @@ async function merge(path: string, options: MergeOptions, signal: AbortSignal): 
       process.stdout.write(describePlan(plan, roles));
       return;
     }
-    const folder = await beginArtifactFolder(options.out, { force: options.force === true });
+    const folder = await beginArtifactFolder(options.out, {
+      force: options.force === true,
+      inputs: [path, ...(options.base === undefined ? [] : [options.base])],
+    });
     await writeMerged(folder, inputs, plan, options.name ?? basename(resolve(path)), signal);
     const seconds = ((performance.now() - startMs) / 1000).toFixed(1);
     process.stdout.write(`${summarizePlan(plan, roles)}\nwrote ${options.out} in ${seconds} s\n`);
@@ -101,6 +104,13 @@ function imageOptions({ imageMode, minPixels, maxPixels }: MergeOptions): ImageO
     ...(minPixels === undefined ? {} : { minPixels }),
     ...(maxPixels === undefined ? {} : { maxPixels }),
   };
+}
+
+function modelName(text: string): string {
+  if (text.trim() === '') {
+    throw new InvalidArgumentError('Expected a name.');
+  }
+  return text;
 }
 
 function pixels(text: string): number {

@@ -51,6 +51,8 @@ const SHARD_MAX_BYTES = 5e9;
 /** Of the memory: for the buffer that lasts the whole run, and for the product's own copy of each result. */
 const BUFFER_SHARE = 3 / 4;
 const RESULT_SHARE = 1 / 4;
+/** Past this a copied block is not faster, and progress and Ctrl-C would only be coarser. */
+const COPY_MAX_BYTES = 64 * 1024 * 1024;
 
 /**
  * Plans a merge from headers alone: every output byte has its place before the first is read.
@@ -156,7 +158,7 @@ function planBlocks(
   const resultPerRow = resultBytes({ ...job, rowsPerBlock: 1 });
   const rowsPerBlock = Math.min(
     rows,
-    Math.floor((memoryBytes * BUFFER_SHARE - fixed) / perRow),
+    Math.floor(((lora === null ? Math.min(memoryBytes, COPY_MAX_BYTES) : memoryBytes) * BUFFER_SHARE - fixed) / perRow),
     resultPerRow === 0 ? rows : Math.floor((memoryBytes * RESULT_SHARE) / resultPerRow),
   );
   if (rowsPerBlock < 1) {

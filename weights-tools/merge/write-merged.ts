@@ -1,9 +1,9 @@
 import { join } from 'node:path';
-import { type FileDigest, MANIFEST_FORMAT_VERSION } from '../../src/core/model/manifest.ts';
+import { type FileDigest, type Manifest, MANIFEST_FORMAT_VERSION } from '../../src/core/model/manifest.ts';
 import type { ArtifactFolder } from '../artifact-folder.ts';
 import { INDEX_FILE } from '../checkpoint.ts';
 import { digestFile } from '../digest.ts';
-import { startProgress } from '../progress.ts';
+import { withProgress } from '../progress.ts';
 import { toolStamp } from '../tool-stamp.ts';
 import type { MergeInputs } from './inputs.ts';
 import { IMAGE_TOKEN, mergedConfig, visionConfig } from './merged-config.ts';
@@ -18,9 +18,7 @@ export async function writeMerged(
   name: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const progress = startProgress('merge', plan.outputBytes);
-  await runMerge(plan, folder, { progress, signal });
-  progress.done();
+  await withProgress('merge', plan.outputBytes, (progress) => runMerge(plan, folder, { progress, signal }));
 
   const { config, preprocessor } = inputs;
   await folder.write('config.json', json(mergedConfig(inputs.llmConfig, config.llm.ropeTheta, plan.weights)));
@@ -31,50 +29,48 @@ export async function writeMerged(
   if (plan.shardOf.size > 0) {
     await folder.write(INDEX_FILE, indexJson(plan));
   }
-  await finish(folder, inputs, plan, name, signal);
+  const inputBytes = [...inputs.checkpoint.tensors.values(), ...(inputs.base?.tensors.values() ?? [])];
+  const hashBytes = inputBytes.reduce((sum, { start, end }) => sum + end - start, plan.outputBytes);
+  await withProgress('sha256', hashBytes, async (progress) => {
+    const onBytes = (bytes: number): void => {
+      progress.advance(bytes);
+    };
+    const facts = await manifestOf(folder, inputs, plan, name, { onBytes, signal });
+    await folder.finish(facts, { onBytes, signal });
+  });
 }
 
-async function finish(
+/** The model's facts and where they come from, every input file with its digest. */
+async function manifestOf(
   folder: ArtifactFolder,
-  inputs: MergeInputs,
+  { config, preprocessor, eosTokenIds, files }: MergeInputs,
   plan: MergePlan,
   name: string,
-  signal: AbortSignal,
-): Promise<void> {
-  const inputBytes = [...inputs.checkpoint.tensors.values(), ...(inputs.base?.tensors.values() ?? [])];
-  const total = inputBytes.reduce((sum, { start, end }) => sum + end - start, plan.outputBytes);
-  const progress = startProgress('sha256', total);
-  const onBytes = (bytes: number): void => {
-    progress.advance(bytes);
-  };
-  const digests: FileDigest[] = [];
-  for (const [path, file] of inputs.files) {
-    digests.push({ path, ...(await digestFile(file, { onBytes, signal })) });
+  hashing: { onBytes: (bytes: number) => void; signal: AbortSignal },
+): Promise<Omit<Manifest, 'artifacts'>> {
+  const inputs: FileDigest[] = [];
+  for (const [path, file] of files) {
+    inputs.push({ path, ...(await digestFile(file, hashing)) });
   }
-  const { config, preprocessor } = inputs;
   const { sha256 } = await digestFile(join(folder.path, VISION_FILE));
-  await folder.finish(
-    {
-      format: 'vora',
-      formatVersion: MANIFEST_FORMAT_VERSION,
-      kind: 'merged',
-      name,
-      weights: plan.weights.toLowerCase(),
-      llm: { ...config.llm, eosTokenIds: [...inputs.eosTokenIds] },
-      vision: {
-        ...config.vision,
-        eps: config.llm.rmsNormEps,
-        mean: preprocessor.mean,
-        std: preprocessor.std,
-        resize: preprocessor.resize,
-        imageToken: IMAGE_TOKEN,
-        sha256,
-      },
-      provenance: { ...(await toolStamp()), mergePrecision: 'f32', inputs: digests },
+  return {
+    format: 'vora',
+    formatVersion: MANIFEST_FORMAT_VERSION,
+    kind: 'merged',
+    name,
+    weights: plan.weights.toLowerCase(),
+    llm: { ...config.llm, eosTokenIds: [...eosTokenIds] },
+    vision: {
+      ...config.vision,
+      eps: config.llm.rmsNormEps,
+      mean: preprocessor.mean,
+      std: preprocessor.std,
+      resize: preprocessor.resize,
+      imageToken: IMAGE_TOKEN,
+      sha256,
     },
-    { onBytes, signal },
-  );
-  progress.done();
+    provenance: { ...(await toolStamp()), mergePrecision: 'f32', inputs },
+  };
 }
 
 function json(value: unknown): string {

@@ -16,7 +16,7 @@ async function plan(options: { memoryBytes?: number; shardBytes?: number }): Pro
 
 async function run(merge: MergePlan): Promise<string> {
   const folder = await beginArtifactFolder(join(await tempFolder(), 'merged'));
-  const progress = { advance() {}, done() {} };
+  const progress = { advance() {} };
   await runMerge(merge, folder, { progress, signal: new AbortController().signal });
   if (merge.shardOf.size > 0) {
     await folder.write('model.safetensors.index.json', indexJson(merge));
@@ -61,5 +61,15 @@ describe('memory', () => {
       expect(rowsPerBlock).toBeGreaterThanOrEqual(1);
       expect(rowsPerBlock).toBeLessThanOrEqual(rows);
     }
+  });
+
+  it('is not all taken for a copy, however large tensors are', async () => {
+    const inputs = await openMergeInputs(VORA_RANDOM, undefined, {});
+    onTestFinished(() => inputs.close());
+    const roles = assignRoles(inputs.config, inputs.checkpoint.tensors, null);
+    const embedTokens = [...roles.llm].map(([name, from]) => [name, { ...from, shape: [152_064, 3584] }] as const);
+    const large = { ...roles, llm: new Map(embedTokens.slice(0, 1)) };
+    const { bufferBytes } = planMerge(large, { weights: 'F32', memoryBytes: 64e9 });
+    expect(bufferBytes).toBeLessThan(64 * 1024 * 1024);
   });
 });
