@@ -1,5 +1,6 @@
 import { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16 } from '../src/core/bytes/float.ts';
 import type { Dtype } from '../src/core/bytes/safetensors-dtype.ts';
+import { BadInput } from './bad-input.ts';
 import type { TensorRef } from './checkpoint.ts';
 
 /** Dtypes that weights may have on disk; all arithmetic is in f32. */
@@ -32,6 +33,29 @@ export async function readFloats(tensor: TensorRef, first: number, out: Float32A
   if (dtype !== 'F32') {
     const widen = dtype === 'BF16' ? bf16ToF32 : f16ToF32;
     widen(new Uint16Array(raw.buffer, raw.byteOffset, out.length), out);
+  }
+}
+
+/** The least magnitude that rounds to infinity: halfway from the largest number to the power of two after it. */
+const OVERFLOW: Record<FloatDtype, number> = {
+  F32: Number.POSITIVE_INFINITY,
+  BF16: (2 - 2 ** -8) * 2 ** 127,
+  F16: (2 - 2 ** -11) * 2 ** 15,
+};
+
+/**
+ * One NaN or infinity among the weights makes every logit NaN.
+ *
+ * @throws BadInput for the first value that is not finite once rounded to `dtype`
+ */
+export function refuseNonFinite(tensor: TensorRef, dtype: FloatDtype, values: Float32Array): void {
+  const limit = OVERFLOW[dtype];
+  for (const value of values) {
+    if (!(Math.abs(value) < limit)) {
+      throw new BadInput(
+        `${tensor.source.name}: tensor ${tensor.name}: found ${value}, expected what ${dtype} can hold`,
+      );
+    }
   }
 }
 

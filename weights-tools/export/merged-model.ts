@@ -7,9 +7,9 @@ import { parseQwen2Config } from '../../src/core/model/vora-config.ts';
 import { BadInput } from '../bad-input.ts';
 import { type Checkpoint, openCheckpoint, type TensorRef } from '../checkpoint.ts';
 import { digestFile } from '../digest.ts';
-import { isFloatDtype } from '../float-blocks.ts';
 import { readJsonFile } from '../json-file.ts';
 import { VISION_FILE } from '../merge/plan.ts';
+import { compareTensors, refuseProblems } from '../tensor-set.ts';
 
 const CONFIG_FILE = 'config.json';
 
@@ -40,8 +40,11 @@ export async function openMerged(folder: string): Promise<MergedModel> {
     opened.push(llm);
     const vision = await openCheckpoint(join(folder, VISION_FILE));
     opened.push(vision);
-    requireTensors(folder, llmShapes(manifest.llm), llm.tensors);
-    requireTensors(join(folder, VISION_FILE), visionShapes(manifest.vision, manifest.llm.hiddenSize), vision.tensors);
+    const visionExpected = visionShapes(manifest.vision, manifest.llm.hiddenSize);
+    refuseProblems(
+      [...compareTensors(llmShapes(manifest.llm), llm.tensors), ...compareTensors(visionExpected, vision.tensors)],
+      join(folder, MANIFEST_FILE),
+    );
     return { folder, manifest, llm: llm.tensors, vision: vision.tensors, close };
   } catch (error) {
     await close();
@@ -109,26 +112,4 @@ function expectedVision(folder: string, manifest: Manifest): FileDigest {
     );
   }
   return listed;
-}
-
-function requireTensors(
-  where: string,
-  expected: ReadonlyMap<string, readonly number[]>,
-  found: ReadonlyMap<string, TensorRef>,
-): void {
-  for (const [name, shape] of expected) {
-    const tensor = found.get(name);
-    const described = tensor === undefined ? 'nothing' : `${tensor.dtype} [${tensor.shape.join(', ')}]`;
-    const fits = tensor !== undefined && isFloatDtype(tensor.dtype) && String(tensor.shape) === String(shape);
-    if (!fits) {
-      throw new BadInput(
-        `${where}: tensor ${name}: found ${described}, expected F32, BF16 or F16 [${shape.join(', ')}]`,
-      );
-    }
-  }
-  for (const name of found.keys()) {
-    if (!expected.has(name)) {
-      throw new BadInput(`${where}: tensor ${name}: found one that no part of the model takes, expected none`);
-    }
-  }
 }

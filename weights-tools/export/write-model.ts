@@ -1,10 +1,8 @@
 import type { ArtifactFolder } from '../artifact-folder.ts';
-import { BadInput } from '../bad-input.ts';
-import { readFloats } from '../float-blocks.ts';
+import { readFloats, refuseNonFinite } from '../float-blocks.ts';
 import { createExternalDataWriter, type ExternalDataWriter } from '../onnx/external-data.ts';
-import { type BlockEncoding, codesOf, scalesOf } from '../onnx/stored-weight.ts';
+import { codesOf, scalesOf } from '../onnx/stored-weight.ts';
 import type { Progress } from '../progress.ts';
-import type { QuantizedRows } from '../quantize/block-wise.ts';
 import { quantizeInt4 } from '../quantize/int4.ts';
 import { quantizeInt8 } from '../quantize/int8.ts';
 import type { PlannedModel, WeightJob } from './onnx-plan.ts';
@@ -47,27 +45,14 @@ export async function writeModel(
 }
 
 async function writeBlock(writer: ExternalDataWriter, job: WeightJob, block: Float32Array): Promise<void> {
+  refuseNonFinite(job.from, 'F32', block);
   if (job.encoding === 'f32') {
     await writer.write(job.name, bytesOf(block));
   } else {
-    const { codes, scales } = quantize(job, job.encoding, block);
+    const { bits, groupSize } = job.encoding;
+    const { codes, scales } = (bits === 4 ? quantizeInt4 : quantizeInt8)(block, job.columns, groupSize);
     await writer.write(codesOf(job.name), codes);
     await writer.write(scalesOf(job.name), bytesOf(scales));
-  }
-}
-
-function quantize(
-  { from, columns }: WeightJob,
-  { bits, groupSize }: BlockEncoding,
-  block: Float32Array,
-): QuantizedRows {
-  try {
-    return (bits === 4 ? quantizeInt4 : quantizeInt8)(block, columns, groupSize);
-  } catch (error) {
-    if (error instanceof RangeError) {
-      throw new BadInput(`${from.source.name}: tensor ${from.name}: ${error.message}`, { cause: error });
-    }
-    throw error;
   }
 }
 

@@ -56,6 +56,7 @@ export async function openMergeInputs(
   const preprocessorPath = join(path, 'preprocessor_config.json');
   const preprocessorJson = await readOptionalJsonFile(preprocessorPath);
   const preprocessor = parsePreprocessorConfig(preprocessorPath, preprocessorJson ?? {}, image);
+  refusePixelBounds(preprocessorPath, preprocessor, image);
   const text = await readTextFiles(basePath === undefined ? [path] : [path, basePath]);
   const eosTokenIds = await readEosTokenIds(text, config);
 
@@ -104,6 +105,19 @@ function refuseOtherModel(basePath: string, base: LlmShape, expected: LlmShape):
       const message = `${key}: found ${String(found)}, expected ${value} as in the checkpoint's config.json`;
       throw new BadInput(`${basePath}: ${message}; is this the base it was trained on?`);
     }
+  }
+}
+
+/** Bounds come from a file, from the command line, or one from each. */
+function refusePixelBounds(path: string, { resize }: PreprocessorConfig, { minPixels, maxPixels }: ImageOptions): void {
+  if (resize.mode === 'square' && (minPixels !== undefined || maxPixels !== undefined)) {
+    throw new BadInput(
+      '--min-pixels and --max-pixels: found image mode square, expected --image-mode native with them',
+    );
+  }
+  if (resize.mode === 'native' && resize.minPixels > resize.maxPixels) {
+    const found = `found ${resize.minPixels} as least and ${resize.maxPixels} as most pixels of an image`;
+    throw new BadInput(`${path}, --min-pixels and --max-pixels: ${found}, expected the least first`);
   }
 }
 

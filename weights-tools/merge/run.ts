@@ -1,5 +1,5 @@
 import type { ArtifactFolder } from '../artifact-folder.ts';
-import { encodeInPlace, FLOAT_BYTES, readFloats } from '../float-blocks.ts';
+import { encodeInPlace, FLOAT_BYTES, readFloats, refuseNonFinite } from '../float-blocks.ts';
 import type { Progress } from '../progress.ts';
 import { createGemm, type Gemm } from './gemm.ts';
 import type { MergePlan, TensorJob } from './plan.ts';
@@ -68,6 +68,7 @@ async function* convertedBlocks(
   for (let first = 0; first < rows; first += rowsPerBlock) {
     const values = buffer.subarray(0, Math.min(rowsPerBlock, rows - first));
     await readFloats(from, first, values);
+    refuseNonFinite(from, dtype, values);
     yield encodeInPlace(dtype, values);
   }
 }
@@ -92,6 +93,7 @@ async function* mergedBlocks(
     await readFloats(from, first * columns, w);
     await readFloats(lora.b, first * rank, b);
     await gemm.run({ w, b, a, rows: count, rank, columns }, out);
+    refuseNonFinite(from, dtype, out);
     yield encodeInPlace(dtype, out);
   }
 }

@@ -12,7 +12,7 @@ import {
 } from '../../src/core/model/tensor-names.ts';
 import { BadInput } from '../bad-input.ts';
 import type { TensorRef } from '../checkpoint.ts';
-import { isFloatDtype } from '../float-blocks.ts';
+import { compareShape, compareTensors, leftover, refuseProblems, where } from '../tensor-set.ts';
 
 export interface LoraPair {
   /** [r, in] */
@@ -35,9 +35,6 @@ export interface TensorRoles {
 }
 
 type Tensors = ReadonlyMap<string, TensorRef>;
-
-/** Errors listed in one message; more of the same help nobody. */
-const PROBLEMS_SHOWN = 8;
 
 /**
  * Gives every tensor its one role, from headers alone. Nothing may be missing, misshapen or left over: the expected set
@@ -77,16 +74,10 @@ export function assignRoles(config: VoraConfig, checkpoint: Tensors, base: Tenso
   }
   const shapes = llmShapes(config.llm);
   const visionExpected = visionShapes(config.vision, config.llm.hiddenSize);
-  problems.push(...compare(shapes, weights), ...compare(visionExpected, vision));
+  problems.push(...compareTensors(shapes, weights), ...compareTensors(visionExpected, vision));
   const pairs = pairUp(shapes, lora, problems);
   problems.push(...compareWithConfig(config, pairs));
-  if (problems.length > 0) {
-    const more = problems.length - PROBLEMS_SHOWN;
-    const shown = problems.slice(0, PROBLEMS_SHOWN).join('\n  ');
-    throw new BadInput(
-      `the tensors do not make the model of config.json:\n  ${shown}${more > 0 ? `\n  and ${more} more` : ''}`,
-    );
-  }
+  refuseProblems(problems, 'config.json');
   return {
     llm: inOrder(shapes, weights),
     lora: pairs,
@@ -94,32 +85,6 @@ export function assignRoles(config: VoraConfig, checkpoint: Tensors, base: Tenso
     dropped,
     warnings: warn(config, pairs),
   };
-}
-
-function compare(expected: ReadonlyMap<string, readonly number[]>, found: Tensors): string[] {
-  const problems: string[] = [];
-  for (const [name, shape] of expected) {
-    const tensor = found.get(name);
-    if (tensor === undefined) {
-      problems.push(`${name}: found nothing, expected [${shape.join(', ')}]`);
-    } else {
-      problems.push(...compareShape(tensor, shape));
-    }
-  }
-  for (const [name, tensor] of found) {
-    if (!expected.has(name)) {
-      problems.push(leftover(tensor));
-    }
-  }
-  return problems;
-}
-
-function compareShape(tensor: TensorRef, expected: readonly number[]): string[] {
-  const found = `[${tensor.shape.join(', ')}]`;
-  if (found !== `[${expected.join(', ')}]`) {
-    return [`${where(tensor)}: found ${found}, expected [${expected.join(', ')}]`];
-  }
-  return isFloatDtype(tensor.dtype) ? [] : [`${where(tensor)}: found ${tensor.dtype}, expected F32, BF16 or F16`];
 }
 
 /** Removes from `halves` what forms pairs on two-dimensional weights; what then is left over is a problem. */
@@ -197,12 +162,4 @@ function inOrder(expected: ReadonlyMap<string, unknown>, found: Tensors): Map<st
     }
   }
   return ordered;
-}
-
-function leftover(tensor: TensorRef): string {
-  return `${where(tensor)}: found a tensor that no part of the model takes, expected none`;
-}
-
-function where(tensor: TensorRef): string {
-  return `${tensor.source.name}: ${tensor.name}`;
 }

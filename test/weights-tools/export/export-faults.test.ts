@@ -101,13 +101,12 @@ const FAULTS: Fault[] = [
   {
     name: 'a missing vision tensor',
     damage: (folder) => editTensors(folder, VISION_FILE, (tensors) => tensors.delete(VISION.convBias)),
-    message:
-      /embedding\.safetensors: tensor vision_embedding\.patchifier\.proj\.bias: found nothing, expected .* \[640\]/,
+    message: /vora\.json:\n  vision_embedding\.patchifier\.proj\.bias: found nothing, expected \[640\]/,
   },
   {
     name: 'a vision tensor too many',
     damage: (folder) => editTensors(folder, VISION_FILE, (tensors) => fill(tensors, 'vision_embedding.extra', 1)),
-    message: /tensor vision_embedding\.extra: found one that no part of the model takes/,
+    message: /embedding\.safetensors: vision_embedding\.extra: found a tensor that no part of the model takes/,
   },
   {
     name: 'a vision tensor of another shape',
@@ -115,7 +114,7 @@ const FAULTS: Fault[] = [
       editTensors(folder, VISION_FILE, (tensors) => {
         tensors.set(VISION.normWeight, { dtype: 'F32', shape: [2], bytes: new Uint8Array(8) });
       }),
-    message: /tensor vision_embedding\.patchifier\.norm\.weight: found F32 \[2\], expected .* \[640\]/,
+    message: /vision_embedding\.patchifier\.norm\.weight: found \[2\], expected \[640\]/,
   },
   {
     name: 'a vision tensor of whole numbers',
@@ -123,7 +122,7 @@ const FAULTS: Fault[] = [
       editTensors(folder, VISION_FILE, (tensors) => {
         tensors.set(VISION.normWeight, { dtype: 'I32', shape: [640], bytes: new Uint8Array(2560) });
       }),
-    message: /norm\.weight: found I32 \[640\], expected F32, BF16 or F16/,
+    message: /norm\.weight: found I32, expected F32, BF16 or F16/,
   },
   {
     name: 'vision weights that f32 cannot hold once folded',
@@ -151,7 +150,7 @@ describe('vora export onnx refuses', () => {
       damage: (folder: string) =>
         editTensors(folder, 'model.safetensors', (tensors) => tensors.delete('model.norm.weight')),
       options: [],
-      message: /tensor model\.norm\.weight: found nothing, expected F32, BF16 or F16 \[128\]/,
+      message: /model\.norm\.weight: found nothing, expected \[128\]/,
     },
     {
       name: 'weights that changed after the merge',
@@ -171,7 +170,16 @@ describe('vora export onnx refuses', () => {
           fill(tensors, 'model.layers.1.mlp.up_proj.weight', Number.NaN);
         }),
       options: ['--weights', 'int4'],
-      message: /tensor model\.layers\.1\.mlp\.up_proj\.weight: weight NaN at element 0 cannot be quantized/,
+      message: /tensor model\.layers\.1\.mlp\.up_proj\.weight: found NaN, expected what F32 can hold/,
+    },
+    {
+      name: 'to store what is not finite',
+      damage: (folder: string) =>
+        editTensors(folder, 'model.safetensors', (tensors) => {
+          fill(tensors, 'model.layers.1.mlp.up_proj.weight', Number.NaN);
+        }),
+      options: [],
+      message: /tensor model\.layers\.1\.mlp\.up_proj\.weight: found NaN, expected what F32 can hold/,
     },
     {
       name: 'a memory bound under one row',

@@ -148,6 +148,32 @@ describe('tensors that do not make the model', () => {
   });
 });
 
+describe('values that the result cannot hold', () => {
+  it.each<[string, string, string, number, string]>([
+    ['NaN in an adapter', `${LAYER}.mlp.up_proj.lora_B.weight`, 'f32', 0x7fc0, 'found NaN, expected what F32 can hold'],
+    ['infinity in a weight', 'llm.model.norm.weight', 'f32', 0x7f80, 'found Infinity, expected what F32 can hold'],
+    ['65536 in f16', 'llm.model.norm.weight', 'f16', 0x4780, 'found 65536, expected what F16 can hold'],
+    ['65536 merged to f16', `${LAYER}.mlp.up_proj.weight`, 'f16', 0xc780, 'expected what F16 can hold'],
+  ])('%s', async (_name, tensor, dtype, half, message) => {
+    const checkpoint = await changedCheckpoint((tensors) => {
+      need(tensors, tensor).bytes.set([half & 0xff, half >> 8]);
+    });
+    const out = join(await tempFolder(), 'merged');
+    const { code, stderr } = await runInProcess('merge', checkpoint, '--out', out, '--dtype', dtype);
+    expect(stderr).toContain(`model.safetensors: tensor ${tensor.replace('lora_B.', '')}: found`);
+    expect(stderr).toContain(message);
+    expect({ code, finished: existsSync(out) }).toEqual({ code: 1, finished: false });
+  });
+
+  it('but the largest number of f16 is one', async () => {
+    const checkpoint = await changedCheckpoint((tensors) => {
+      need(tensors, 'llm.model.norm.weight').bytes.set([0x7f, 0x47]);
+    });
+    const out = join(await tempFolder(), 'merged');
+    expect((await runInProcess('merge', checkpoint, '--out', out, '--dtype', 'f16')).code).toBe(0);
+  });
+});
+
 describe('base and adapters', () => {
   it('adapters without a base', async () => {
     const checkpoint = await copyOf(ADAPTER);
@@ -214,6 +240,15 @@ describe('folders and files', () => {
     const checkpoint = await copyOf(VORA_AUX);
     await changeJson(join(checkpoint, 'preprocessor_config.json'), (config) => (config['resample'] = 2));
     expect(await refused(1, checkpoint)).toContain('resample: found 2, expected 3, bicubic');
+  });
+
+  it('pixel bounds that no image can meet', async () => {
+    const bounds = ['--image-mode', 'native', '--min-pixels', '90000', '--max-pixels', '500'];
+    expect(await refused(1, VORA_AUX, ...bounds)).toContain('found 90000 as least and 500 as most pixels');
+  });
+
+  it('pixel bounds where images have one size', async () => {
+    expect(await refused(1, VORA_AUX, '--min-pixels', '90000')).toContain('expected --image-mode native with them');
   });
 
   it('a truncated file', async () => {
@@ -333,6 +368,7 @@ describe('the command line', () => {
     ['an unknown dtype', ['merge', VORA_AUX, '--out', 'x', '--dtype', 'int3']],
     ['a memory that is no size', ['merge', VORA_AUX, '--out', 'x', '--memory', 'lots']],
     ['pixels that are no number', ['merge', VORA_AUX, '--out', 'x', '--min-pixels', '0']],
+    ['a name of nothing', ['merge', VORA_AUX, '--out', 'x', '--name', '']],
     ['an unknown option', ['inspect', VORA_AUX, '--yaml']],
   ])('with %s is a usage error', async (_name, argv) => {
     expect((await runInProcess(...argv)).code).toBe(2);
