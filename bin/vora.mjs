@@ -1,5 +1,11 @@
 #!/usr/bin/env node
 // `vora serve` is the endpoint, every other command is weights-tools: the two never import each other.
+// A reader that leaves early, as `head` does, is no fault.
+process.stdout.on('error', (error) => {
+  if (error.code !== 'EPIPE') {
+    throw error;
+  }
+});
 const [command, ...rest] = process.argv.slice(2);
 if (command === 'serve') {
   const { serve } = await import('../src/endpoint/main.ts');

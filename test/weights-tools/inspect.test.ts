@@ -1,4 +1,6 @@
+import { execFile } from 'node:child_process';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { copyOf, tempFolder, VORA_AUX, VORA_RANDOM } from '../support/checkpoint-folder.ts';
 import { runInProcess } from '../support/run-cli.ts';
@@ -45,5 +47,10 @@ describe('inspect', () => {
     const { code, stderr } = await runInProcess('inspect', checkpoint);
     expect(code).toBe(1);
     expect(stderr).toContain('model.safetensors: header length: found 7 bytes, expected 8 at least');
+  });
+
+  it('is quiet when its reader leaves early', async () => {
+    const command = `"${process.execPath}" bin/vora.mjs inspect ${VORA_RANDOM} --json | true`;
+    expect(await promisify(execFile)('sh', ['-c', command])).toEqual({ stdout: '', stderr: '' });
   });
 });

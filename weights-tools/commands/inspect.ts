@@ -26,7 +26,10 @@ export interface Inspection {
 export function inspectCommand(): Command {
   return new Command('inspect')
     .summary('say what a checkpoint or artifact folder holds')
-    .description('Reads headers and configuration only, and checks them as strictly as merge does.')
+    .description(
+      'Reads headers and configuration only, and checks each file as strictly as merge does. Whether the tensors make the ' +
+        'model of config.json is what merge --dry-run says.',
+    )
     .argument('<path>', 'VoRA checkpoint, plain model or artifact folder, or one safetensors file')
     .option('--json', 'print everything as JSON, each tensor included')
     .addHelpText('after', '\nExamples:\n  $ vora inspect VoRA-7B-Instruct\n  $ vora inspect merged --json')
@@ -108,7 +111,7 @@ function describe({ path, manifest, config, parts, tensors }: Inspection): strin
 }
 
 function describeLora({ lora }: VoraConfig): string {
-  return lora === null
+  return lora === null || lora.rank < 0
     ? 'present, though config.json names none'
     : `rank ${lora.rank} on the first ${lora.layers} layers`;
 }
