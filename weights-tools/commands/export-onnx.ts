@@ -1,12 +1,13 @@
+import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { type ArtifactFolder, beginArtifactFolder } from '../artifact-folder.ts';
 import { derivedManifest } from '../export/derived-manifest.ts';
-import { type MergedModel, openMerged, verifyFile } from '../export/merged-model.ts';
+import { type MergedModel, openMerged, refuseUnlisted, verifyFile } from '../export/merged-model.ts';
 import { describePlan, type OnnxPlan, planOnnx, WEIGHT_FORMATS, type WeightFormat } from '../export/onnx-plan.ts';
 import { buildPatchEmbed, describePatchEmbed, type PatchEmbed, PATCH_EMBED_FILE } from '../export/patch-embed.ts';
 import { writeModel } from '../export/write-model.ts';
 import { untilInterrupted } from '../interrupt.ts';
-import { readTextFiles } from '../merge/text-files.ts';
+import { readTextFiles, type TextFiles } from '../merge/text-files.ts';
 import { GROUP_SIZES, type GroupSize } from '../onnx/stored-weight.ts';
 import { withProgress } from '../progress.ts';
 import { memoryOption } from './memory-option.ts';
@@ -66,10 +67,16 @@ async function exportOnnx(merged: MergedModel, options: ExportOnnxOptions, signa
     process.stdout.write(`${describePlan(plan)}\n`);
     return;
   }
+  const text = await readTextFiles([merged.folder]);
+  refuseUnlisted(
+    merged.folder,
+    manifest,
+    text.names.map((name) => join(merged.folder, name)),
+  );
   const patchEmbed = await buildPatchEmbed(manifest, merged.vision);
   process.stdout.write(`${describePatchEmbed(patchEmbed)}\n`);
   const folder = await beginArtifactFolder(options.out, { force: options.force === true, inputs: [merged.folder] });
-  await write(folder, merged, plan, { patchEmbed, weights, signal });
+  await write(folder, merged, plan, { patchEmbed, text, weights, signal });
   const seconds = ((performance.now() - startMs) / 1000).toFixed(1);
   process.stdout.write(`${describePlan(plan)}\nwrote ${options.out} in ${seconds} s\n`);
 }
@@ -79,8 +86,9 @@ async function write(
   folder: ArtifactFolder,
   merged: MergedModel,
   plan: OnnxPlan,
-  { patchEmbed, weights, signal }: { patchEmbed: PatchEmbed; weights: WeightFormat; signal: AbortSignal },
+  parts: { patchEmbed: PatchEmbed; text: TextFiles; weights: WeightFormat; signal: AbortSignal },
 ): Promise<void> {
+  const { patchEmbed, text, weights, signal } = parts;
   const { artifacts } = merged.manifest;
   const inputBytes = artifacts.reduce((sum, { bytes }) => sum + bytes, 0);
   await withProgress('export', inputBytes + 2 * plan.outputBytes, async (progress) => {
@@ -95,7 +103,7 @@ async function write(
       await writeModel(model, folder, buffer, { progress, signal });
     }
     await folder.write(PATCH_EMBED_FILE, patchEmbed.model);
-    for (const [path, content] of (await readTextFiles([merged.folder])).contents) {
+    for (const [path, content] of text.contents) {
       await folder.write(path, content);
     }
     const manifest = await derivedManifest(merged, { kind: 'onnx', weights, inputs: artifacts });

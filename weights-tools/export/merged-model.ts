@@ -38,6 +38,7 @@ export async function openMerged(folder: string): Promise<MergedModel> {
   try {
     const llm = await openCheckpoint(folder);
     opened.push(llm);
+    refuseUnlisted(folder, manifest, llm.files);
     const vision = await openCheckpoint(join(folder, VISION_FILE));
     opened.push(vision);
     const visionExpected = visionShapes(manifest.vision, manifest.llm.hiddenSize);
@@ -73,6 +74,19 @@ export async function verifyFile(
   const digest = await digestFile(full, options);
   if (digest.sha256 !== sha256) {
     throw new BadInput(`${full}: found sha256 ${digest.sha256}, expected ${sha256}, as ${MANIFEST_FILE} says`);
+  }
+}
+
+/**
+ * Only what the manifest lists is checked against its digest and named in the provenance.
+ *
+ * @throws BadInput for the first of `files`, paths in `folder`, that it does not list
+ */
+export function refuseUnlisted(folder: string, manifest: Manifest, files: readonly string[]): void {
+  const listed = new Set(manifest.artifacts.map(({ path }) => join(folder, path)));
+  const unlisted = files.find((file) => !listed.has(file));
+  if (unlisted !== undefined) {
+    throw new BadInput(`${unlisted}: found a file that ${MANIFEST_FILE} does not list, expected what vora merge wrote`);
   }
 }
 

@@ -65,9 +65,8 @@ export function assignRoles(config: VoraConfig, checkpoint: Tensors, base: Tenso
 
   const weights = llm.size === 0 && base !== null ? base : llm;
   if (weights.size === 0) {
-    throw new BadInput(
-      'the checkpoint holds adapters but no base weights; give the model it was trained on with --base',
-    );
+    refuseProblems(problems, 'config.json');
+    throw new BadInput('the checkpoint holds no base weights; give the model it was trained on with --base');
   }
   if (base !== null && llm.size > 0) {
     throw new BadInput(`the checkpoint holds ${llm.size} base weights of its own; leave --base out`);

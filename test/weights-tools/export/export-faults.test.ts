@@ -153,6 +153,22 @@ describe('vora export onnx refuses', () => {
       message: /model\.norm\.weight: found nothing, expected \[128\]/,
     },
     {
+      name: 'weights that the manifest does not list',
+      damage: (folder: string) =>
+        editManifest(folder, (manifest) => {
+          const { artifacts } = manifestSchema.parse(manifest);
+          Object.assign(manifest, { artifacts: artifacts.filter(({ path }) => path !== 'model.safetensors') });
+        }),
+      options: [],
+      message: /model\.safetensors: found a file that vora\.json does not list/,
+    },
+    {
+      name: 'a chat template that the manifest does not list',
+      damage: (folder: string) => writeFile(join(folder, 'chat_template.jinja'), '{{ messages }}'),
+      options: [],
+      message: /chat_template\.jinja: found a file that vora\.json does not list/,
+    },
+    {
       name: 'weights that changed after the merge',
       damage: async (folder: string) => {
         const path = join(folder, 'model.safetensors');

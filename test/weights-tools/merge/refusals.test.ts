@@ -138,6 +138,16 @@ describe('tensors that do not make the model', () => {
     expect(await refused(1, checkpoint)).toContain(message);
   });
 
+  it('names with another prefix, which it does not take for adapters without a base', async () => {
+    const checkpoint = await changedCheckpoint((tensors) => {
+      const names = [...tensors.keys()];
+      for (const name of names) {
+        moveTensor(tensors, name, `module.${name}`);
+      }
+    });
+    expect(await refused(1, checkpoint)).toMatch(/: module\.\S+: found a tensor that no part of the model takes/);
+  });
+
   it('all at once, the first eight by name', async () => {
     const checkpoint = await changedCheckpoint((tensors) => {
       for (const name of [...tensors.keys()].filter((key) => key.startsWith('llm.model.layers.1'))) {
