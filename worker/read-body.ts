@@ -1,3 +1,5 @@
+import { countJsonMarks } from '../src/core/bytes/count-json-marks.ts';
+import { REQUEST_JSON_MARKS_MAX } from '../src/core/limits.ts';
 import { RequestError } from '../src/core/protocol/failure.ts';
 
 /**
@@ -44,12 +46,17 @@ export function declaredLength(headers: Headers): number | null {
 /**
  * The JSON of a request body.
  *
- * @throws RequestError `body-too-large`, or `invalid-request` for bytes that are not JSON in UTF-8.
+ * @throws RequestError `body-too-large`, or `invalid-request` for bytes that are not JSON in UTF-8, or JSON that would
+ *   become far more memory than it has bytes.
  */
 export async function readJson(request: Request, limitBytes: number): Promise<unknown> {
   const bytes = await readLimited(request.body, declaredLength(request.headers), limitBytes);
   if (bytes === null) {
     throw new RequestError({ kind: 'body-too-large', limitBytes });
+  }
+  if (countJsonMarks(bytes) > REQUEST_JSON_MARKS_MAX) {
+    const message = `The request body holds over ${REQUEST_JSON_MARKS_MAX} JSON values`;
+    throw new RequestError({ kind: 'invalid-request', param: null, message });
   }
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(bytes));

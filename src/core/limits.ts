@@ -84,3 +84,8 @@ export const FOLD_RELATIVE_ERROR_MAX = 1e-4;
 
 /** Requests that wait at the endpoint; each holds its embeddings, 15 MB for a 1024-patch image at 7B. */
 export const QUEUE_MAX_SEQUENCES = 16;
+/** Requests whose body or images the endpoint is reading; each may hold ENDPOINT_BODY_MAX_BYTES and a decoded image. */
+export const READING_MAX_REQUESTS = 16;
+/** Tokens of images side by side, which attend to each other in one piece: eight images of 1024. The mask of such a run
+ * takes 4 bytes a pair, 268 MB. */
+export const IMAGE_RUN_MAX_TOKENS = 8192;

@@ -11,11 +11,14 @@ import { createRandom, unpredictableSeed } from './random.ts';
 import { readJson } from './read-json.ts';
 import { createPrompt, type GenerationParams, type Prompt } from './sequence.ts';
 import { startStopwatch } from './stopwatch.ts';
+import type { createTurnstile } from './turnstile.ts';
 
 export interface ChatParts {
   readonly artifact: Artifact;
   readonly images: ImageReader;
   readonly engine: Engine;
+  /** Bounds how many requests are read at once. */
+  readonly reading: ReturnType<typeof createTurnstile>;
 }
 
 /** Header in which a worker says with which vision weights it made its embeddings. */
@@ -25,10 +28,7 @@ export const VISION_HEADER = 'x-vora-vision';
 export async function completeChat(request: Request, requestId: string, parts: ChatParts): Promise<Response> {
   const { artifact, engine } = parts;
   const stopwatch = startStopwatch();
-  const chat = parseChatRequest(await readJson(request, ENDPOINT_BODY_MAX_BYTES), { parts: 'endpoint' });
-  requireModel(chat, artifact.manifest.name);
-  requireVision(chat, request.headers.get(VISION_HEADER), artifact.manifest.vision.sha256);
-  const prompt = await readPrompt(chat.messages, parts, request.signal);
+  const { chat, prompt } = await parts.reading(() => readRequest(request, parts));
   const outputs = engine.add(prompt, generationParams(chat, prompt, artifact));
   stopwatch.prepared();
 
@@ -43,6 +43,14 @@ export async function completeChat(request: Request, requestId: string, parts: C
   }
   const completion = await collectAnswer(answer, request.signal);
   return Response.json(completion, { headers: { 'server-timing': stopwatch.serverTiming() } });
+}
+
+async function readRequest(request: Request, parts: ChatParts): Promise<{ chat: ChatRequest; prompt: Prompt }> {
+  const { manifest } = parts.artifact;
+  const chat = parseChatRequest(await readJson(request, ENDPOINT_BODY_MAX_BYTES), { parts: 'endpoint' });
+  requireModel(chat, manifest.name);
+  requireVision(chat, request.headers.get(VISION_HEADER), manifest.vision.sha256);
+  return { chat, prompt: await readPrompt(chat.messages, parts, request.signal) };
 }
 
 function requireModel({ model }: ChatRequest, name: string): void {

@@ -1,5 +1,7 @@
 import type { PromptSegment } from '../core/prompt/assemble.ts';
+import { IMAGE_RUN_MAX_TOKENS } from '../core/limits.ts';
 import { type ImageRun, imageRuns, segmentLength } from '../core/prompt/image-runs.ts';
+import { RequestError } from '../core/protocol/failure.ts';
 import type { Random } from './random.ts';
 import type { SamplingParams } from './sampler.ts';
 
@@ -39,16 +41,24 @@ export function sequenceLength(sequence: Sequence): number {
   return sequence.prompt.length + sequence.tokens.length;
 }
 
+/** @throws RequestError `invalid-request` for more images side by side than one run of the model may hold. */
 export function createPrompt(
   segments: readonly PromptSegment[],
   images: readonly Float32Array[],
   { hiddenSize, attentionMask }: { hiddenSize: number; attentionMask: 'bidirectional' | 'causal' },
 ): Prompt {
   const lengths = images.map((image) => image.length / hiddenSize);
+  const runs = attentionMask === 'bidirectional' ? imageRuns(segments, lengths) : [];
+  for (const { length } of runs) {
+    if (length > IMAGE_RUN_MAX_TOKENS) {
+      const message = `Images side by side make ${length} tokens; at most ${IMAGE_RUN_MAX_TOKENS} may stand without text between`;
+      throw new RequestError({ kind: 'invalid-request', param: 'messages', message });
+    }
+  }
   return {
     segments,
     images,
-    runs: attentionMask === 'bidirectional' ? imageRuns(segments, lengths) : [],
+    runs,
     length: segments.reduce((total, segment) => total + segmentLength(segment, lengths), 0),
   };
 }

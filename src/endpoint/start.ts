@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { QUEUE_MAX_SEQUENCES } from '../core/limits.ts';
+import { QUEUE_MAX_SEQUENCES, READING_MAX_REQUESTS } from '../core/limits.ts';
 import { createApp } from './app.ts';
 import { createEngine } from './engine.ts';
 import { loadImageDecoder } from './image-codecs.ts';
@@ -12,6 +12,7 @@ import { loadArtifact } from './load-artifact.ts';
 import { createModelRunner } from './model-runner.ts';
 import { createPatchSession } from './patch-session.ts';
 import { createScheduler } from './scheduler.ts';
+import { createTurnstile } from './turnstile.ts';
 
 export interface EndpointOptions {
   /** An onnx/ folder. */
@@ -61,7 +62,11 @@ export async function startEndpoint({ model, host, port, apiKey }: EndpointOptio
   });
   const images = createImageReader(manifest, { decoder: await loadImageDecoder(), embedder });
   const created = Math.floor(Date.now() / 1000);
-  const app = createApp({ artifact, images, engine }, { created, ...(apiKey === undefined ? {} : { apiKey }) });
+  const reading = createTurnstile(READING_MAX_REQUESTS);
+  const app = createApp(
+    { artifact, images, engine, reading },
+    { created, ...(apiKey === undefined ? {} : { apiKey }) },
+  );
   const server = await listen((request) => app.fetch(request), host, port);
 
   return {

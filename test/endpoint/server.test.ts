@@ -1,7 +1,8 @@
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import OpenAI, { APIUserAbortError } from 'openai';
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
+import { READING_MAX_REQUESTS } from '../../src/core/limits.ts';
 import { type RunningEndpoint, startEndpoint } from '../../src/endpoint/start.ts';
 import { goldenImage, type GoldenPrompt, goldenPrompts } from '../support/golden-prompts.ts';
 
@@ -246,3 +247,22 @@ function withImages({ messages }: GoldenPrompt): OpenAI.ChatCompletionMessagePar
           ),
   })) as OpenAI.ChatCompletionMessageParam[];
 }
+
+describe('requests that are being read', () => {
+  it('have a bound: one more is told to come back, and may when another has left', async () => {
+    const { hostname, port } = new URL(endpoint.url);
+    const head = `POST /v1/chat/completions HTTP/1.1\r\nhost: ${hostname}\r\ncontent-length: 100\r\n\r\n{`;
+    const slow = Array.from({ length: READING_MAX_REQUESTS }, () => connect(Number(port), hostname));
+    slow.forEach((socket) => socket.write(head));
+    const ask = () => client.chat.completions.create({ ...GREEDY, max_tokens: 1, messages: QUESTION });
+    try {
+      await vi.waitFor(async () => {
+        const refused = ask();
+        await expect(refused).rejects.toMatchObject({ status: 503, code: 'overloaded' });
+      });
+    } finally {
+      slow.forEach((socket) => socket.destroy());
+    }
+    await vi.waitFor(async () => expect((await ask()).usage?.completion_tokens).toBe(1));
+  });
+});

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { decodeBase64 } from '../../src/core/bytes/base64.ts';
 import { sniffImage } from '../../src/core/image/sniff.ts';
-import { REQUEST_BODY_MAX_BYTES } from '../../src/core/limits.ts';
+import { REQUEST_BODY_MAX_BYTES, REQUEST_JSON_MARKS_MAX } from '../../src/core/limits.ts';
 import { decodeImage } from '../../worker/decode-image.ts';
 import { fakeUpstream, goodAnswer } from './fake-upstream.ts';
 import { goldenImages, goldenTensor, repositoryFile } from './repository-file.ts';
@@ -34,6 +34,12 @@ describe('a request that is refused', () => {
     const headers = { 'content-length': String(REQUEST_BODY_MAX_BYTES + 1) };
     const { status, error } = await refused('{}', { headers });
     expect([status, error.code]).toEqual([413, 'body_too_large']);
+  });
+
+  it('would become far more memory than it has bytes', async () => {
+    const { status, error } = await refused(`[${'{},'.repeat(REQUEST_JSON_MARKS_MAX / 2)}{}]`);
+    expect([status, error.type]).toEqual([400, 'invalid_request_error']);
+    expect(error.message).toContain(`over ${REQUEST_JSON_MARKS_MAX} JSON values`);
   });
 
   it('grows over the limit while it is read, and is not read further', async () => {
