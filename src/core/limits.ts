@@ -11,6 +11,15 @@ export const JSON_DEPTH_MAX = 128;
 /** JSON beside a model (config, index, manifest); Qwen2.5's tokenizer.json, the largest, is 7 MB. */
 export const MODEL_JSON_MAX_BYTES = 64 * 1024 * 1024;
 
+/** Blocks of a language model; Llama-3.1-405B has 126. */
+export const MODEL_LAYERS_MAX = 1024;
+/** Widest side of a weight but the vocabulary's; Llama-3.1-405B's MLP is 53 248 wide. */
+export const MODEL_WIDTH_MAX = 262_144;
+/** Token ids; the largest public vocabularies have 262 144. */
+export const MODEL_VOCABULARY_MAX = 1_048_576;
+/** Context in tokens; Qwen2.5-1M has 1 010 000. The RoPE tables have a row for each. */
+export const MODEL_POSITIONS_MAX = 1_048_576;
+
 /** One chat request at the worker: a few data-URL photos; half of an isolate's 128 MB. */
 export const REQUEST_BODY_MAX_BYTES = 32 * 1024 * 1024;
 /** One chat request at the endpoint: four 1024-patch embeddings at 7B are 39 MB of base64. */

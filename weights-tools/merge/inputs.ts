@@ -128,6 +128,12 @@ async function readEosTokenIds(text: TextFiles, config: VoraConfig): Promise<rea
   if (ids.length === 0) {
     throw new BadInput(`${path}: found no eos_token_id, expected one here or in config.json`);
   }
+  const unknown = ids.find((id) => id >= config.llm.vocabSize);
+  if (unknown !== undefined) {
+    throw new BadInput(
+      `${path}: eos_token_id: found ${unknown}, expected less than vocab_size ${config.llm.vocabSize}`,
+    );
+  }
   return ids;
 }
 

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { modelCount } from './model-count.ts';
 
 /**
  * `vora.json`: what weights-tools writes into every artifact folder, last, and what worker and endpoint read first.
@@ -20,14 +21,14 @@ const resize = z.discriminatedUnion('mode', [
 
 const llm = z.strictObject({
   architecture: z.literal('qwen2'),
-  hiddenSize: count,
-  layers: count,
-  attentionHeads: count,
-  kvHeads: count,
-  headDim: count,
-  intermediateSize: count,
-  vocabSize: count,
-  maxPositions: count,
+  hiddenSize: modelCount.width,
+  layers: modelCount.layers,
+  attentionHeads: modelCount.width,
+  kvHeads: modelCount.width,
+  headDim: modelCount.width,
+  intermediateSize: modelCount.width,
+  vocabSize: modelCount.vocabulary,
+  maxPositions: modelCount.positions,
   ropeTheta: z.number().positive(),
   rmsNormEps: z.number().positive(),
   tieWordEmbeddings: z.boolean(),
@@ -35,12 +36,12 @@ const llm = z.strictObject({
 });
 
 const vision = z.strictObject({
-  patchSize: count,
-  imageSize: count,
+  patchSize: modelCount.edgePx,
+  imageSize: modelCount.edgePx,
   /** Width D of the vision embedding before its projection. */
-  visionHidden: count,
+  visionHidden: modelCount.width,
   /** Rows of the position table: (imageSize / patchSize)². */
-  positions: count,
+  positions: modelCount.positions,
   eps: z.number().positive(),
   mean: z.tuple([z.number(), z.number(), z.number()]),
   std: z.tuple([z.number().positive(), z.number().positive(), z.number().positive()]),

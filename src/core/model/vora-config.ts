@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { MalformedFile } from '../bytes/malformed-file.ts';
 import type { LlmFacts, VisionFacts } from './manifest.ts';
+import { modelCount } from './model-count.ts';
 import { parseWithSchema } from './parse-with-schema.ts';
 
 /** What config.json says about the language model; end tokens come from generation_config.json when it has them. */
@@ -23,7 +24,6 @@ export interface VoraConfig {
   readonly lora: LoraConfig | null;
 }
 
-const count = z.number().int().positive();
 const tokenIds = z.union([z.number().int().nonnegative(), z.array(z.number().int().nonnegative())]).nullish();
 /** Both forms mean plain RoPE; anything else scales positions in a way that nothing here computes. */
 const plainRope = z.enum(['default'], { error: 'expected plain RoPE ("default")' }).nullish();
@@ -33,14 +33,14 @@ const plainRope = z.enum(['default'], { error: 'expected plain RoPE ("default")'
  * transformers 5 `rope_parameters` and `dtype`.
  */
 const qwen2Schema = z.looseObject({
-  hidden_size: count,
-  num_hidden_layers: count,
-  num_attention_heads: count,
-  num_key_value_heads: count,
-  head_dim: count.nullish(),
-  intermediate_size: count,
-  vocab_size: count,
-  max_position_embeddings: count,
+  hidden_size: modelCount.width,
+  num_hidden_layers: modelCount.layers,
+  num_attention_heads: modelCount.width,
+  num_key_value_heads: modelCount.width,
+  head_dim: modelCount.width.nullish(),
+  intermediate_size: modelCount.width,
+  vocab_size: modelCount.vocabulary,
+  max_position_embeddings: modelCount.positions,
   rms_norm_eps: z.number().positive(),
   rope_theta: z.number().positive().nullish(),
   rope_scaling: z.looseObject({ type: plainRope, rope_type: plainRope }).nullish(),
@@ -48,22 +48,23 @@ const qwen2Schema = z.looseObject({
   tie_word_embeddings: z.boolean().default(false),
   hidden_act: z.literal('silu').default('silu'),
   use_sliding_window: z.literal(false, { error: 'expected false: windows are not supported' }).default(false),
+  layer_types: z.array(z.literal('full_attention', { error: 'expected full_attention in every block' })).nullish(),
   eos_token_id: tokenIds,
 });
 
 /** The fields of the reference's VoRAConfig (models/configuration_vora.py), beside those of its language model. */
 const voraSchema = z.looseObject({
   model_type: z.literal('vora'),
-  image_size: count,
-  patch_size: count,
+  image_size: modelCount.edgePx,
+  patch_size: modelCount.edgePx,
   vision_embedding: z.enum(['AIMv2', 'AIMv2Embedding']),
-  vision_embedding_intermediate_size: count,
+  vision_embedding_intermediate_size: modelCount.width,
   vision_attention_mask: z.enum(['bidirectional', 'default', 'causal']),
 });
 
 const loraSchema = z.looseObject({
   lora: z.looseObject({
-    layers: z.union([count, z.literal('all')]).default('all'),
+    layers: z.union([modelCount.layers, z.literal('all')]).default('all'),
     r: z.number().int(),
     target_modules: z.array(z.string()).min(1),
   }),
@@ -94,8 +95,11 @@ export function parseVoraConfig(file: string, json: unknown): VoraConfig {
 /** @throws MalformedFile */
 export function parseQwen2Config(file: string, json: unknown): LlmShape {
   const config = parseWithSchema(qwen2Schema, file, json);
-  const ropeTheta = config.rope_parameters?.rope_theta ?? config.rope_theta;
-  if (ropeTheta === undefined || ropeTheta === null) {
+  const [ropeTheta, other] = [config.rope_parameters?.rope_theta, config.rope_theta].filter(isNumber);
+  if (other !== undefined && other !== ropeTheta) {
+    throw new MalformedFile(file, 'rope_theta', String(other), `${ropeTheta}, as rope_parameters.rope_theta has it`);
+  }
+  if (ropeTheta === undefined) {
     throw new MalformedFile(file, 'rope_theta', 'nothing', 'rope_theta, or rope_parameters.rope_theta');
   }
   const headDim = config.head_dim ?? config.hidden_size / config.num_attention_heads;
@@ -139,4 +143,8 @@ function parseLora(file: string, json: unknown, found: unknown, llmLayers: numbe
     throw new MalformedFile(file, 'lora.layers', String(layers), `at most num_hidden_layers ${llmLayers}`);
   }
   return { layers, rank: lora.r, targets: lora.target_modules };
+}
+
+function isNumber(value: number | null | undefined): value is number {
+  return typeof value === 'number';
 }

@@ -230,6 +230,11 @@ describe('folders and files', () => {
     ['patches that do not fit', (config) => (config['image_size'] = 57), 'image_size: found 57, expected a multiple'],
     ['scaled RoPE', (config) => (config['rope_scaling'] = { type: 'yarn' }), 'rope_scaling.type: found "yarn"'],
     ['no RoPE base', (config) => delete config['rope_theta'], 'rope_theta: found nothing'],
+    ['two RoPE bases', (config) => (config['rope_parameters'] = { rope_theta: 5 }), 'rope_theta: found 1000000'],
+    ['windows', (config) => (config['layer_types'] = ['sliding_attention']), 'layer_types'],
+    ['countless blocks', (config) => (config['num_hidden_layers'] = 1e8), 'num_hidden_layers: found 100000000'],
+    ['countless positions', (config) => (config['max_position_embeddings'] = 1e15), 'max_position_embeddings: found 1'],
+    ['countless tokens', (config) => (config['vocab_size'] = 2 ** 40), 'vocab_size: found 1099511627776'],
     ['heads that do not divide', (config) => (config['num_attention_heads'] = 3), 'num_attention_heads: found 3'],
     ['more adapted layers than layers', (config) => (config['lora'] = { layers: 9, r: 1, target_modules: ['x'] }), '9'],
     ['broken adapters', (config) => (config['lora'] = { r: 8 }), 'lora.target_modules: found nothing'],
@@ -237,6 +242,12 @@ describe('folders and files', () => {
     const checkpoint = await copyOf(VORA_AUX);
     await changeJson(join(checkpoint, 'config.json'), change);
     expect(await refused(1, checkpoint)).toContain(message);
+  });
+
+  it('an end token that the model cannot say', async () => {
+    const checkpoint = await copyOf(VORA_AUX);
+    await changeJson(join(checkpoint, 'generation_config.json'), (config) => (config['eos_token_id'] = 151_645));
+    expect(await refused(1, checkpoint)).toContain('eos_token_id: found 151645, expected less than vocab_size');
   });
 
   it('a key given twice in config.json', async () => {
