@@ -1,6 +1,7 @@
 """`python -m training <stage>`: one resumable command per stage, `all` for the whole recipe."""
 
 import argparse
+import os
 from pathlib import Path
 
 import torch
@@ -8,6 +9,7 @@ import torch
 from training.dataset import write_pictures, write_texts
 from training.export import export
 from training.llm_stage import train_llm
+from training.model_card import write_card
 from training.parallel import join
 from training.plot import plot_curves
 from training.recipe import FULL, SMOKE, Recipe
@@ -16,7 +18,7 @@ from training.teacher_stage import train_teacher
 from training.tokenizer import save_tokenizer, train_tokenizer
 from training.vora_stage import train_look, train_vora
 
-STAGES = ("tokenizer", "data", "llm", "teacher", "look", "vora", "export", "evaluate", "plot")
+STAGES = ("tokenizer", "data", "llm", "teacher", "look", "vora", "export", "evaluate", "plot", "card")
 TEXT_SEED, PICTURE_SEED = 5, 11
 
 
@@ -43,6 +45,8 @@ def run_stage(stage: str, run: Path, out: Path, recipe: Recipe, device: torch.de
             write_report(out, run / "accuracy.json", recipe.evaluated)
         case "plot":
             plot_curves(run, run / "curves.png")
+        case "card":
+            write_card(run, out, recipe, f"{os.cpu_count()} CPU cores")
         case _:
             raise ValueError(f"unknown stage {stage}, expected one of {', '.join(STAGES)}")
 
@@ -50,7 +54,7 @@ def run_stage(stage: str, run: Path, out: Path, recipe: Recipe, device: torch.de
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     parser.add_argument("stage", choices=(*STAGES, "all"))
-    parser.add_argument("--run", type=Path, required=True, help="folder for data, checkpoints and logs")
+    parser.add_argument("--work", dest="run", type=Path, required=True, help="folder for data, checkpoints and logs")
     parser.add_argument("--out", type=Path, required=True, help="folder that gets base/ and adapter/")
     parser.add_argument("--smoke", action="store_true", help="every stage at toy size, in seconds")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")

@@ -14,7 +14,7 @@ from training.dialogue import Dialogue
 from training.grid import IMAGE_PX
 from training.picture import LABEL_HEADS, Picture
 from training.scene import make_scene
-from training.text_picture import make_text
+from training.text_picture import make_page, make_text
 from training.text_tasks import make_text_task
 
 CHUNK = 500
@@ -81,7 +81,7 @@ def open_pictures(folder: Path) -> dict[str, np.ndarray]:
 
 
 def write_texts(path: Path, tokenizer_file: Path, count: int, seed: int) -> None:
-    """`count` text-only rows i16 [N,4,L]: two thirds maps, one third instructions without a picture."""
+    """`count` text-only rows i16 [N,4,L]: three quarters maps, the rest instructions without a picture."""
     if path.exists() and len(np.load(path, mmap_mode="r")) == count:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -89,8 +89,10 @@ def write_texts(path: Path, tokenizer_file: Path, count: int, seed: int) -> None
     rng = Random(seed)
     rows = np.zeros((count, 4, dialogue.length), np.int16)
     for index in range(count):
-        if rng.random() < 0.67:
-            rows[index] = picture_row(dialogue, make_picture(rng, False), rng, "\n")
+        pick = rng.random()
+        if pick < 0.75:
+            picture = make_page(rng, False) if pick < 0.35 else make_picture(rng, False)
+            rows[index] = picture_row(dialogue, picture, rng, "\n")
         else:
             facts, turns = make_text_task(rng, False)
             rows[index] = dialogue.row(dialogue.encode(facts), turns, "\n" if facts else "").stacked()

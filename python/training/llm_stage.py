@@ -11,6 +11,7 @@ from training.attention_mask import packed_mask
 from training.decoder import Decoder
 from training.loop import train
 from training.optimizer import Optimizers
+from training.parallel import place
 from training.recipe import Recipe
 
 NO_MUON = ("embed_tokens", "lm_head")
@@ -37,10 +38,12 @@ def train_llm(run: Path, recipe: Recipe, device: torch.device) -> None:
     decoder = Decoder(recipe.decoder).to(device)
     if recipe.compiled:
         decoder.compile_layers()
-    optimizers = Optimizers([decoder], muon_lr=0.02, adam_lr=0.003, no_muon=NO_MUON)
+    optimizers = Optimizers([decoder], muon_lr=0.01, adam_lr=0.003, no_muon=NO_MUON)
+
+    rank, processes = place()
 
     def step(number: int, _progress: float) -> dict[str, Tensor]:
-        start = number * recipe.batch % (len(rows) - recipe.batch)
+        start = (number * processes + rank) * recipe.batch % (len(rows) - recipe.batch)
         ids, branch, position, target = unpack(rows[start : start + recipe.batch], device)
         hidden = decoder(decoder.model.embed_tokens(ids), packed_mask(branch, None), position)[-1]
         loss, accuracy = answer_loss(decoder, hidden, ids, target)

@@ -8,10 +8,11 @@ from training.decoder import DecoderConfig
 @dataclass(frozen=True)
 class Recipe:
     decoder: DecoderConfig = field(default_factory=DecoderConfig)
-    texts: int = 40_000
+    texts: int = 60_000
     pictures: int = 90_000
-    batch: int = 20
-    llm_steps: int = 1200
+    batch: int = 12
+    """Rows of a step, per process."""
+    llm_steps: int = 1000
     teacher_width: int = 128
     teacher_depth: int = 3
     teacher_batch: int = 64
@@ -20,8 +21,8 @@ class Recipe:
     lora_rank: int = 64
     lora_layers: int = 5
     look_batch: int = 32
-    look_steps: int = 1200
-    vora_steps: int = 4000
+    look_steps: int = 700
+    vora_steps: int = 1200
     evaluated: int = 1000
     compiled: bool = True
 

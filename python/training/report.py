@@ -11,7 +11,7 @@ from training.decoder import Linear
 from training.dialogue import Dialogue
 from training.evaluate import TASKS, Score, evaluate_pictures, evaluate_texts, score_pictures
 from training.export import load_exported
-from training.foreign import available, draw_svg, draw_text, through_jpeg
+from training.foreign import draw_svg, draw_text, through_jpeg
 from training.vora import Vora
 
 SEED = 1
@@ -37,9 +37,8 @@ def foreign_scores(vora: Vora, dialogue: Dialogue, count: int) -> dict[str, list
     """Scores on pictures that our generators did not write themselves."""
     rng = Random(f"foreign {SEED}")
     sets = {f"{task}, JPEG 60": [through_jpeg(make(rng)) for _ in range(count)] for task, make in TASKS.items()}
-    if available():
-        sets["text by ImageMagick"] = [draw_text(rng) for _ in range(count)]
-        sets["SVG by ImageMagick"] = [draw_svg(rng) for _ in range(count)]
+    sets["text by resvg"] = [draw_text(rng) for _ in range(count)]
+    sets["SVG shapes by resvg"] = [draw_svg(rng) for _ in range(count)]
     return {name: score_pictures(vora, dialogue, pictures) for name, pictures in sets.items()}
 
 

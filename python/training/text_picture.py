@@ -39,6 +39,21 @@ def make_text(rng: Random, held_out: bool, difficulty: float = 1.0, lines: int |
     return picture
 
 
+def make_page(rng: Random, held_out: bool) -> Picture:
+    """A map of three to six lines, never drawn: most of what the base LLM learns of reading, a page at a time."""
+    texts = [draw_string(rng, rng.choice(KINDS), held_out) for _ in range(rng.randint(3, 6))]
+    rows = sorted(rng.sample(range(CELLS), len(texts)))
+    picture = Picture()
+    for row, text in zip(rows, texts, strict=True):
+        column = rng.randint(0, CELLS - len(text))
+        for index, glyph in enumerate(text):
+            picture.grid.put(row, column + index, glyph)
+    picture.turns = [Turn("page", rng.choice(READ), "\n".join(texts))]
+    if len(texts) < 5:
+        picture.turns.append(Turn("page-line", rng.choice(LINE).format(2), texts[1]))
+    return picture
+
+
 def _places(rng: Random, texts: list[str], held_out: bool) -> list[tuple[int, int]]:
     """First cell (row, column) of each line; whole layouts are held out."""
     while True:

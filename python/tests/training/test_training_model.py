@@ -58,17 +58,17 @@ def test_a_packed_row_is_its_turns_asked_one_by_one(tokenizer: Tokenizer, vora: 
     cells = [tokenizer.token_to_id(cell) for cell in picture.grid.cells]
     patches = to_patches(torch.from_numpy(np.asarray(picture.image)[None].copy()))
 
-    def answers(turns: list[Turn]) -> list[torch.Tensor]:
+    def answers(turns: list[Turn]) -> dict[int, torch.Tensor]:
+        """Hidden states of the answer of every turn that the row has room for."""
         ids, branch, position, target = unpack(dialogue.row(cells, turns).stacked()[None], torch.device("cpu"))
         hidden = vora(ids, branch, position, patches)[-1]
-        return [
-            hidden[(branch == k) & (target == 1)] for k in sorted(set(branch.flatten().tolist()) - {CONTEXT, PADDING})
-        ]
+        placed = sorted(set(branch.flatten().tolist()) - {CONTEXT, PADDING})
+        return {k - 1: hidden[(branch == k) & (target == 1)] for k in placed}
 
-    packed = answers(picture.turns[:3])
-    assert len(packed) == 3
-    for turn, state in zip(picture.turns, packed, strict=False):
-        assert torch.allclose(answers([turn])[0], state, atol=1e-5)
+    packed = answers(picture.turns)
+    assert len(packed) >= 2
+    for index, state in packed.items():
+        assert torch.allclose(answers([picture.turns[index]])[0], state, atol=1e-5)
 
 
 def test_image_tokens_see_all_of_the_picture_and_text_does_not_look_ahead() -> None:

@@ -23,7 +23,7 @@ from training.vora import Vora
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     run, out = tmp_path_factory.mktemp("run"), tmp_path_factory.mktemp("out")
-    main(["all", "--smoke", "--run", str(run), "--out", str(out), "--workers", "1"])
+    main(["all", "--smoke", "--work", str(run), "--out", str(out), "--workers", "1"])
     return run, out
 
 
