@@ -1,4 +1,8 @@
 #!/usr/bin/env node
+if (!process.features.typescript) {
+  console.error(`vora runs TypeScript as it is, and Node ${process.versions.node} does not: use npx vora, or Node 24`);
+  process.exit(2);
+}
 // `vora serve` is the endpoint, every other command is weights-tools: the two never import each other.
 // A reader that leaves early, as `head` does, is no fault.
 process.stdout.on('error', (error) => {

@@ -1,9 +1,12 @@
 import { readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
 import type { RunningServer } from '../../examples/processes.ts';
 import { startEndpoint, startWorker, type WorkerPlan } from '../../examples/whole-line.ts';
+import { vora } from '../support/build-artifacts.ts';
 
 const GOLDEN = resolve(import.meta.dirname, '../fixtures/golden');
 const GREEDY_TOKENS = 32;
@@ -18,9 +21,8 @@ interface GoldenPrompt {
   text: string;
 }
 
-const prompts = (JSON.parse(readFileSync(join(GOLDEN, 'prompts.json'), 'utf8')) as GoldenPrompt[]).filter(
-  (prompt) => prompt.mode === 'square',
-);
+const allPrompts = JSON.parse(readFileSync(join(GOLDEN, 'prompts.json'), 'utf8')) as GoldenPrompt[];
+const prompts = allPrompts.filter(({ mode }) => mode === 'square');
 
 let endpoint: RunningServer;
 
@@ -46,7 +48,7 @@ describe.each<WorkerPlan['wire']>(['image_embeds', 'pixels', 'original'])('worke
   });
 
   it.each(prompts)('gives the words of the reference, streamed and whole: $name', async (prompt) => {
-    const request = { model: 'vora-random', messages: withImages(prompt), max_tokens: GREEDY_TOKENS, temperature: 0 };
+    const request = greedy(prompt);
     const whole = await client.chat.completions.create(request);
     expect(whole.choices[0]?.message.content).toBe(prompt.text);
     expect(whole.usage?.prompt_tokens).toBe(prompt.promptTokens);
@@ -67,6 +69,33 @@ describe.each<WorkerPlan['wire']>(['image_embeds', 'pixels', 'original'])('worke
     expect(text).toBe(prompt.text);
     expect(finishReasons).toEqual(['length']);
     expect(usage).toEqual(whole.usage);
+  });
+});
+
+describe('a model in native-resolution mode', () => {
+  it.each<WorkerPlan['wire']>(['image_embeds', 'pixels'])('gives the words of the reference by %s', async (wire) => {
+    const folder = await mkdtemp(join(tmpdir(), 'vora-native-'));
+    const [merged, onnx, edge] = [join(folder, 'merged'), join(folder, 'onnx'), join(folder, 'edge')];
+    const bounds = ['--min-pixels', String(56 * 56), '--max-pixels', String(14 * 14 * 144)];
+    await vora('merge', 'models/vora-random', '--dtype', 'f32', '--image-mode', 'native', ...bounds, '--out', merged);
+    await vora('export', 'onnx', merged, '--out', onnx);
+    await vora('export', 'edge', merged, '--out', edge);
+    const nativeEndpoint = await startEndpoint(onnx);
+    const worker = await startWorker({ edgeFolder: edge, upstreamUrl: nativeEndpoint.url, wire });
+    try {
+      const native = allPrompts.filter(({ mode }) => mode === 'native');
+      expect(native).not.toEqual([]);
+      const client = new OpenAI({ baseURL: `${worker.url}/v1`, apiKey: 'none', maxRetries: 0 });
+      for (const prompt of native) {
+        const { choices, usage } = await client.chat.completions.create(greedy(prompt));
+        expect(choices[0]?.message.content).toBe(prompt.text);
+        expect(usage?.prompt_tokens).toBe(prompt.promptTokens);
+      }
+    } finally {
+      await worker.stop();
+      await nativeEndpoint.stop();
+      await rm(folder, { recursive: true });
+    }
   });
 });
 
@@ -148,6 +177,10 @@ async function* contentReads(response: Response): AsyncGenerator<number> {
 async function running(): Promise<number> {
   const health = (await (await fetch(`${endpoint.url}/health`)).json()) as { running: number };
   return health.running;
+}
+
+function greedy(prompt: GoldenPrompt): OpenAI.ChatCompletionCreateParamsNonStreaming {
+  return { model: 'vora-random', messages: withImages(prompt), max_tokens: GREEDY_TOKENS, temperature: 0 };
 }
 
 function withImages(prompt: GoldenPrompt): OpenAI.ChatCompletionMessageParam[] {
