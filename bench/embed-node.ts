@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { SHAPE_7B, syntheticPatches, writeEmbedBenchGraphs } from './embed-graphs.ts';
 
-const RUNS = 9;
+const RUNS = 15;
 
 export interface EmbedTimes {
   readonly foldedMs: number;

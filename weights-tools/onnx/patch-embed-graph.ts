@@ -7,29 +7,33 @@ import { ELEMENT_TYPE } from './onnx-proto.ts';
  *
  * Inputs: `patches` u8 [N, 3 · p · p] in (channel, row, column) order; `grid` i64 [2] = (rows, columns), N = rows · columns.
  * Output: `embeddings` f32 [N, hidden]. All weights are inside the model.
+ *
+ * The patch is divided by its norm before the wide product, and the positions are what that product adds to: nothing of
+ * the output's width is touched twice, which is a fifth of the time at 7B size.
  */
 export function patchEmbedGraph(folded: FoldedEmbedding): OnnxGraph {
-  const { patchLength, hidden, normRows, visionHidden } = folded;
+  const { patchLength, hidden, visionHidden } = folded;
+  const length = patchLength + 1;
   return createGraph('patch_embed', (graph) => {
     const patches = graph.input('patches', 'u8', ['patches', patchLength]);
     const grid = graph.input('grid', 'i64', [2]);
-    const weight = graph.constant('weight', 'f32', [patchLength, hidden + normRows], folded.weight);
-    const bias = graph.constant('bias', 'f32', [hidden + normRows], folded.bias);
+    const norm = graph.constant('norm', 'f32', [length, folded.norm.length / length], folded.norm);
+    const content = graph.constant('content', 'f32', [length, hidden], folded.content);
 
-    const centre = graph.constant('centre', 'f32', [patchLength], folded.centre);
     const bytes = graph.node('Cast', [patches], { attributes: { to: { int: ELEMENT_TYPE.f32 } } });
-    const product = graph.node('Gemm', [graph.node('Sub', [bytes, centre]), weight, bias]);
-    const [content, convolved] = graph.nodes(
-      'Split',
-      [product, graph.indices('widths', [hidden, normRows])],
-      ['content', 'convolved'],
-      { attributes: { axis: { int: 1 } } },
-    );
-    const square = graph.node('ReduceSumSquare', [convolved, graph.indices('last_axis', [1])]);
+    const centred = graph.node('Sub', [bytes, graph.constant('centre', 'f32', [patchLength], folded.centre)]);
+    const oneMore = graph.indices('one_more_column', [0, 0, 0, 1]);
+    const patch = graph.node('Pad', [centred, oneMore, scalar(graph, 'one_f32', 1)]);
+    const square = graph.node('ReduceSumSquare', [
+      graph.node('MatMul', [patch, norm]),
+      graph.indices('last_axis', [1]),
+    ]);
     const mean = graph.node('Div', [square, scalar(graph, 'vision_hidden', visionHidden)]);
     const rms = graph.node('Sqrt', [graph.node('Add', [mean, scalar(graph, 'eps', folded.eps)])]);
-    const normed = graph.node('Div', [content, rms]);
-    const embeddings = graph.node('Add', [normed, positions(graph, folded, patches, grid)], { name: 'embeddings' });
+    const normed = graph.node('Div', [patch, rms]);
+    const embeddings = graph.node('Gemm', [normed, content, positions(graph, folded, patches, grid)], {
+      name: 'embeddings',
+    });
     graph.output(embeddings, 'f32', ['patches', hidden]);
   });
 }

@@ -29,9 +29,9 @@ export interface PixelNormalisation {
 }
 
 /**
- * The same function of a raw patch x (3 · p · p bytes) with one matrix product instead of two:
+ * The same function of a raw patch x (3 · p · p bytes) with one matrix product of full width instead of two:
  *
- *     [y, z] = (x − centre) · weight + bias;   embedding = y / sqrt(‖z‖² / D + eps) + positions[n]
+ *     v = [x − centre, 1];   embedding = (v / sqrt(‖v · norm‖² / D + eps)) · content + positions[n]
  *
  * `centre` is the byte nearest to the mean pixel. Without it a patch of about that colour would be the small difference of
  * two large products, and f32 would lose up to three digits there that the unfolded form keeps.
@@ -39,16 +39,14 @@ export interface PixelNormalisation {
 export interface FoldedEmbedding {
   readonly patchLength: number;
   readonly hidden: number;
-  /** Width of z. */
-  readonly normRows: number;
   readonly visionHidden: number;
   readonly eps: number;
   /** [patchLength] */
   readonly centre: Float32Array;
-  /** [patchLength, hidden + normRows] */
-  readonly weight: Float32Array;
-  /** [hidden + normRows] */
-  readonly bias: Float32Array;
+  /** Convolution, γ and projection: [patchLength + 1, hidden]. */
+  readonly content: Float32Array;
+  /** As long as the convolution, for every v: [patchLength + 1, min(D, patchLength + 1)]. */
+  readonly norm: Float32Array;
   /** Position table behind the projection, [table rows, hidden]. */
   readonly positions: Float32Array;
 }
@@ -68,22 +66,18 @@ export function foldVisionEmbedding(vision: VisionEmbedding, pixels: PixelNormal
   const scaled = projection.map((value, i) => value * (vision.normWeight[i % visionHidden] ?? 0));
 
   const rowCount = patchLength + 1;
-  const projected = multiplyTransposed(conv, scaled, rowCount, hidden, visionHidden);
-  const factor = triangularFactor(conv, visionHidden, rowCount);
-  const normRows = Math.min(visionHidden, rowCount);
-  const rows = besides(projected, factor, rowCount, hidden, normRows);
-
+  const content = multiplyTransposed(conv, scaled, rowCount, hidden, visionHidden);
+  const norm = triangularFactor(conv, visionHidden, rowCount);
   const tableRows = vision.posEmbed.length / visionHidden;
   const positions = multiplyTransposed(Float64Array.from(vision.posEmbed), projection, tableRows, hidden, visionHidden);
   return {
     patchLength,
     hidden,
-    normRows,
     visionHidden,
     eps: pixels.eps,
     centre,
-    weight: rows.slice(0, patchLength * (hidden + normRows)),
-    bias: rows.slice(patchLength * (hidden + normRows)),
+    content: Float32Array.from(content),
+    norm: Float32Array.from(norm),
     positions: Float32Array.from(positions),
   };
 }
@@ -115,21 +109,4 @@ function foldPixels(vision: VisionEmbedding, { mean, std }: PixelNormalisation, 
     folded[patchLength * visionHidden + output] = bias;
   }
   return folded;
-}
-
-/** Two matrices with the same number of rows, side by side, as f32. */
-function besides(
-  left: Float64Array,
-  right: Float64Array,
-  rows: number,
-  leftColumns: number,
-  rightColumns: number,
-): Float32Array {
-  const columns = leftColumns + rightColumns;
-  const result = new Float32Array(rows * columns);
-  for (let row = 0; row < rows; row++) {
-    result.set(left.subarray(row * leftColumns, (row + 1) * leftColumns), row * columns);
-    result.set(right.subarray(row * rightColumns, (row + 1) * rightColumns), row * columns + leftColumns);
-  }
-  return result;
 }

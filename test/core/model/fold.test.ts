@@ -49,18 +49,16 @@ function unfolded(vision: VisionEmbedding, patch: readonly number[], position: n
 
 /** What FoldedEmbedding's docstring says, in float64 on its f32 weights. */
 function folded(fold: FoldedEmbedding, patch: readonly number[], position: number): number[] {
-  const width = fold.hidden + fold.normRows;
-  const product = Array.from({ length: width }, (_, column) =>
-    patch.reduce(
-      (sum, byte, i) => sum + (byte - (fold.centre[i] ?? 0)) * (fold.weight[i * width + column] ?? 0),
-      fold.bias[column] ?? 0,
-    ),
-  );
-  const square = product.slice(fold.hidden).reduce((sum, value) => sum + value * value, 0);
+  const v = [...patch.map((byte, i) => byte - (fold.centre[i] ?? 0)), 1];
+  const times = (matrix: Float32Array): number[] => {
+    const width = matrix.length / v.length;
+    return Array.from({ length: width }, (_, column) =>
+      v.reduce((sum, value, i) => sum + value * (matrix[i * width + column] ?? 0), 0),
+    );
+  };
+  const square = times(fold.norm).reduce((sum, value) => sum + value * value, 0);
   const rms = Math.sqrt(square / fold.visionHidden + fold.eps);
-  return product
-    .slice(0, fold.hidden)
-    .map((value, h) => value / rms + (fold.positions[position * fold.hidden + h] ?? 0));
+  return times(fold.content).map((value, h) => value / rms + (fold.positions[position * fold.hidden + h] ?? 0));
 }
 
 function relativeError(found: number[], expected: number[]): number {
@@ -86,7 +84,7 @@ describe('foldVisionEmbedding', () => {
   ])('equals the unfolded embedding on every kind of patch: $name', ({ visionHidden }) => {
     const vision = visionOf({ visionHidden });
     const fold = foldVisionEmbedding(vision, PIXELS);
-    expect(fold.normRows).toBe(Math.min(visionHidden, PATCH + 1));
+    expect(fold.norm.length).toBe((PATCH + 1) * Math.min(visionHidden, PATCH + 1));
     for (const patch of Object.values(patches)) {
       for (const position of [0, 3]) {
         expect(relativeError(folded(fold, patch, position), unfolded(vision, patch, position))).toBeLessThan(1e-6);

@@ -14,12 +14,11 @@ const positions = Float32Array.from({ length: SIDE * SIDE * HIDDEN }, (_, i) => 
 const folded: FoldedEmbedding = {
   patchLength: 2,
   hidden: HIDDEN,
-  normRows: 1,
   visionHidden: 1,
   eps: 1e-12,
   centre: Float32Array.of(100, 100),
-  weight: Float32Array.of(1, 1, 1, 1, 0, 0, 0, 0),
-  bias: Float32Array.of(0, 0, 0, 0),
+  content: Float32Array.of(1, 1, 1, 0, 0, 0, 0, 0, 0),
+  norm: Float32Array.of(1, 0, 0),
   positions,
 };
 let session: InferenceSession;
