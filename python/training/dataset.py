@@ -21,20 +21,27 @@ CHUNK = 500
 ARRAYS = ("images", "labels", "rows")
 
 
-def make_picture(rng: Random, held_out: bool, difficulty: float = 1.0) -> Picture:
-    """A picture of the training mixture: text 60 %, scenes 28 %, charts 12 %."""
-    pick = rng.random()
-    if pick < 0.6:
-        return make_text(rng, held_out, difficulty)
-    if pick < 0.88:
-        return make_scene(rng, held_out, difficulty)
-    return make_chart(rng, held_out)
+PICTURE_SHARES = {"text": 0.60, "scene": 0.28, "chart": 0.12}
+MAP_SHARES = {"text": 0.25, "scene": 0.45, "chart": 0.30}
+"""Glyphs are what is hard to see, and questions about scenes and charts what is hard to answer."""
+
+
+def make_picture(
+    rng: Random, held_out: bool, difficulty: float = 1.0, shares: dict[str, float] = PICTURE_SHARES
+) -> Picture:
+    """A picture of the training mixture."""
+    match rng.choices(list(shares), list(shares.values()))[0]:
+        case "text":
+            return make_text(rng, held_out, difficulty)
+        case "scene":
+            return make_scene(rng, held_out, difficulty)
+        case _:
+            return make_chart(rng, held_out)
 
 
 def picture_row(dialogue: Dialogue, picture: Picture, rng: Random, joint: str = "") -> np.ndarray:
     """The packed row i16 [4, L] with the picture's map as context; its turns in random order."""
-    cells = [dialogue.tokenizer.token_to_id(cell) for cell in picture.grid.cells]
-    return dialogue.row(cells, rng.sample(picture.turns, len(picture.turns)), joint).stacked()
+    return dialogue.row(dialogue.cells(picture), rng.sample(picture.turns, len(picture.turns)), joint).stacked()
 
 
 def write_pictures(folder: Path, tokenizer_file: Path, count: int, seed: int, workers: int) -> None:
@@ -91,7 +98,7 @@ def write_texts(path: Path, tokenizer_file: Path, count: int, seed: int) -> None
     for index in range(count):
         pick = rng.random()
         if pick < 0.75:
-            picture = make_page(rng, False) if pick < 0.35 else make_picture(rng, False)
+            picture = make_page(rng, False) if pick < 0.12 else make_picture(rng, False, shares=MAP_SHARES)
             rows[index] = picture_row(dialogue, picture, rng, "\n")
         else:
             facts, turns = make_text_task(rng, False)

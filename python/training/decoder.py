@@ -131,7 +131,7 @@ class Decoder(nn.Module):
                 nn.init.normal_(parameter, std=0.02 / ((2 * config.num_hidden_layers) ** 0.5 if deep else 1))
             elif name.endswith("bias"):
                 nn.init.zeros_(parameter)
-        look_back(self.model.layers[0].self_attn, config)
+        look_back(self.model.layers[0], config)
 
     def forward(self, embeddings: Tensor, mask: Tensor, position: Tensor, depth: int | None = None) -> list[Tensor]:
         """Hidden states [B,L,H]: the input, after each block; the last one normalised for `lm_head`.
@@ -165,13 +165,15 @@ LOOK_BACK_PAIRS, LOOK_BACK_GAIN = 5, 6.0
 
 
 @torch.no_grad()
-def look_back(attention: Attention, config: DecoderConfig) -> None:
+def look_back(layer: nn.Module, config: DecoderConfig) -> None:
     """Start the heads of one block as "what stood 1, 2, 3, 8 places before" (8 cells are one row of a map).
 
     Copying needs such heads and is slow to find them. Qwen2 has biases on queries and keys, and RoPE
     turns them by position: a query bias turned back by n places against a key bias scores highest n places
     before. Only the fastest frequencies take part, the others do not tell neighbours apart.
     """
+    attention = layer.self_attn
+    assert isinstance(attention, Attention)
     half = config.head_dim // 2
     pairs = torch.arange(min(LOOK_BACK_PAIRS, half))
     angle = config.rope_theta ** -(2.0 * pairs / config.head_dim)

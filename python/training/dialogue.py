@@ -10,8 +10,8 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from training.grid import CELLS
-from training.picture import Turn
-from training.tokenizer import SYSTEM
+from training.picture import Picture, Turn
+from training.tokenizer import SYSTEM, token_id
 
 CELL_COUNT = CELLS * CELLS
 TURNS_LENGTH = 64
@@ -41,12 +41,16 @@ class Dialogue:
         self.tokenizer = tokenizer
         self.prefix = self.encode(f"<|im_start|>system\n{SYSTEM}<|im_end|>\n<|im_start|>user\n")
         self.ask = self.encode("<|im_end|>\n<|im_start|>assistant\n")
-        self.end = tokenizer.token_to_id("<|im_end|>")
+        self.end = token_id(tokenizer, "<|im_end|>")
         self.context_length = len(self.prefix) + CELL_COUNT
         self.length = self.context_length + TURNS_LENGTH
 
     def encode(self, text: str) -> list[int]:
         return self.tokenizer.encode(text, add_special_tokens=False).ids
+
+    def cells(self, picture: Picture) -> list[int]:
+        """The map of a picture, one token per cell."""
+        return [token_id(self.tokenizer, cell) for cell in picture.grid.cells]
 
     def row(self, context: list[int], turns: list[Turn], joint: str = "") -> Row:
         """Pack `turns`, in order, behind `context` (at most 64 tokens after the fixed prefix).

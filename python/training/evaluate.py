@@ -93,7 +93,7 @@ def score_pictures(
         patches = to_patches(torch.from_numpy(np.stack([np.asarray(p.image) for p in chunk])))
         if swapped:
             patches = patches.roll(1, 0)
-        maps = [[dialogue.tokenizer.token_to_id(cell) for cell in p.grid.cells] for p in chunk]
+        maps = [dialogue.cells(p) for p in chunk]
         for turns in _rounds([p.turns for p in chunk]):
             rows = np.stack([dialogue.row(cells, t).stacked() for cells, t in zip(maps, turns, strict=True)])
             _judge(vora, rows, patches, turns, tally, causal)
@@ -112,12 +112,12 @@ def evaluate_texts(vora: Vora, dialogue: Dialogue, count: int, seed: int) -> lis
         contexts.append((facts, [Turn(f"text {t.kind}", t.question, t.answer) for t in turns]))
     for start in range(0, len(contexts), BATCH):
         chunk = contexts[start : start + BATCH]
-        for turns in _rounds([turns for _, turns in chunk]):
+        for asked in _rounds([turns for _, turns in chunk]):
             rows = [
-                dialogue.row(dialogue.encode(context), t, "\n" if context else "").stacked()
-                for (context, _), t in zip(chunk, turns, strict=True)
+                dialogue.row(dialogue.encode(context), turns, "\n" if context else "").stacked()
+                for (context, _), turns in zip(chunk, asked, strict=True)
             ]
-            _judge(vora, np.stack(rows), torch.zeros(0, 1), turns, tally, causal=False)
+            _judge(vora, np.stack(rows), torch.zeros(0, 1), asked, tally, causal=False)
     return tally.scores()
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from training.decoder import Decoder, DecoderConfig
 from training.grid import CELL_PX, IMAGE_PX
 from training.recipe import Recipe
-from training.tokenizer import CHAT_TEMPLATE, SPECIALS
+from training.tokenizer import CHAT_TEMPLATE, SPECIALS, token_id
 from training.vision import MEAN, STD
 from training.vora import Vora
 from training.vora_stage import build_vora, load_weights
@@ -28,7 +28,7 @@ def export(run: Path, recipe: Recipe, out: Path) -> None:
     vora = build_vora(run, recipe)
     vora.load_state_dict(load_weights(run, "vora", "vora"))
     tokenizer = Tokenizer.from_file(str(run / "tokenizer.json"))
-    special = {token: tokenizer.token_to_id(token) for token in SPECIALS}
+    special = {token: token_id(tokenizer, token) for token in SPECIALS}
     base = {name: value for name, value in vora.llm.state_dict().items() if ".lora_" not in name}
     lora = {f"llm.{name}": value for name, value in vora.llm.state_dict().items() if ".lora_" in name}
     qwen2 = qwen2_config(recipe.decoder, special)

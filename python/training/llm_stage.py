@@ -17,12 +17,19 @@ from training.recipe import Recipe
 NO_MUON = ("embed_tokens", "lm_head")
 
 
-def answer_loss(decoder: Decoder, hidden: Tensor, ids: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean cross entropy and accuracy over answer tokens; hidden [B,L,H], ids and target [B,L]."""
+def answer_loss(decoder: Decoder, hidden: Tensor, ids: Tensor, branch: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Cross entropy and accuracy over answer tokens; hidden [B,L,H], ids, branch and target [B,L].
+
+    A token weighs one over the root of its answer's length: else a page of text outweighs ten one-word answers.
+    """
     learned = target[:, 1:] == 1
     logits = decoder.lm_head(hidden[:, :-1][learned])
     wanted = ids[:, 1:][learned]
-    return F.cross_entropy(logits, wanted), (logits.argmax(-1) == wanted).float().mean()
+    turn = branch.clamp(min=0)
+    lengths = torch.zeros_like(turn).scatter_add_(1, turn, target).gather(1, turn)[:, 1:][learned]
+    weight = lengths.float().rsqrt()
+    loss = (F.cross_entropy(logits, wanted, reduction="none") * weight).sum() / weight.sum()
+    return loss, (logits.argmax(-1) == wanted).float().mean()
 
 
 def unpack(rows: np.ndarray, device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -46,7 +53,7 @@ def train_llm(run: Path, recipe: Recipe, device: torch.device) -> None:
         start = (number * processes + rank) * recipe.batch % (len(rows) - recipe.batch)
         ids, branch, position, target = unpack(rows[start : start + recipe.batch], device)
         hidden = decoder(decoder.model.embed_tokens(ids), packed_mask(branch, None), position)[-1]
-        loss, accuracy = answer_loss(decoder, hidden, ids, target)
+        loss, accuracy = answer_loss(decoder, hidden, ids, branch, target)
         return {"loss": loss, "accuracy": accuracy}
 
     train(run, "llm", {"decoder": decoder}, optimizers, step, recipe.llm_steps)

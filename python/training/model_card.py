@@ -22,46 +22,53 @@ tags: [vora, demo, synthetic]
 
 # vora-tiny
 
-A demo model: a {parameters:.1f} M parameter Qwen2 that was taught to see as [VoRA](https://arxiv.org/abs/2503.20680) teaches,
-with LoRA (rank {rank} on the first {layers} of {blocks} blocks) and a patch embedding, from nothing but pictures that
-`python/training` draws. `base/` is the LLM before it could see, `adapter/` what seeing added
-({trainable:.1f} M parameters, before the merge); `vora merge models/vora-tiny/adapter --base models/vora-tiny/base --out merged` makes one
-plain LLM of them. Licence: Apache-2.0; it contains no weights, text or pictures of others.
+A demo model: a {parameters:.1f} M parameter Qwen2 that was taught to see as [VoRA](https://arxiv.org/abs/2503.20680)
+teaches, with LoRA (rank {rank} on the first {layers} of {blocks} blocks) and a patch embedding, from nothing but
+pictures that `python/training` draws. `base/` is the LLM before it could see, `adapter/` what seeing added
+({trainable:.1f} M parameters before the merge). One plain LLM of both:
+
+```sh
+node bin/vora.mjs merge models/vora-tiny/adapter --base models/vora-tiny/base --out merged
+```
+
+Licence: Apache-2.0. It contains no weights, text or pictures of others.
 
 ## Domain
 
 112 x 112 pixels, 64 patches of 14. It knows nothing else, and answers something all the same.
 
-- **Text**: one or two lines of 1 to 8 capitals, digits or `$ . : / -`, dark on light, one glyph per 14 px cell, off the
-  grid by at most 2 px, glyphs of 13 to 15 px, {fonts} fonts, with or without a frame, noise up to 8 grey levels.
-- **Scenes**: one to three of circle, square, triangle, cross in six colours, each in its own quarter of a light ground.
+- **Text**: one or two lines of 1 to 8 capitals, digits or `$ . : / -`, dark on light, one glyph per 14 px cell,
+  off the grid by at most 2 px, glyphs of 13 to 15 px, {fonts} fonts, with or without a frame, noise up to 8 grey
+  levels.
+- **Scenes**: one to three of circle, square, triangle, cross in six colours, each in its own quarter of a light
+  ground.
 - **Charts**: three bars of one colour labelled with letters A to H; which is the highest, which the lowest.
 - **Questions**: `Read the text.`, `What does line 2 say?`, `What is the price?`, `Describe the image.`,
   `What color is the circle?`, `What shape is red?`, `How many shapes are there?`, `How many circles are there?`,
   `Where is the red circle?`, `What is at the top left?`, `Is there a red circle?`, `Summarize the chart.`,
-  `Which bar is the highest?`, and close variants. In text alone: `Repeat AB12`, `What is 3 + 4?`, facts and questions, and the
-  same questions about an 8 x 8 map of characters.
+  `Which bar is the highest?`, and close variants. In text alone: `Repeat AB12`, facts and questions, and the same
+  questions about an 8 x 8 map of characters.
 
-Words, strings, whole layouts and font families ({held_out}) of the evaluation are in no training picture. Words: the BIP-39
-list (MIT), filtered.
+Words, strings, whole layouts and font families ({held_out}) of the evaluation are in no training picture. Words:
+the BIP-39 list (MIT), filtered.
 
 ## Recipe
 
-`python -m training all --work RUN --out models/vora-tiny`, CPU only, fp32, on {hardware}, shared with other work. Wall seconds are
-therefore an upper bound.
+`python -m training all --work RUN --out models/vora-tiny`, in fp32 on {hardware}, shared with other work: wall
+seconds are an upper bound.
 
 | stage | steps | wall seconds |
 | --- | --- | --- |
 {stages}
 
-Muon on matrices, AdamW on the rest; the pictures come in order of difficulty; a fifth of the last stage's batches is text alone.
-Loss of the last stage: answers + block-wise cosine distillation (RMSNorm + linear heads) from the first {depth} blocks'
-worth of teacher.
+Muon on matrices, AdamW on the rest. The pictures come in order of difficulty; a sixth of the last stage's rows is
+text alone. Loss of the last stage: answers + block-wise cosine distillation (RMSNorm + linear heads) of the first
+{depth} blocks from a ViT of {depth} blocks on the same grid.
 
 ## Accuracy
 
-Exact match of the whole answer on {count} held-out pictures per task, from the published bf16 files, fp32 arithmetic. *blind* is
-the share of the commonest answer.
+Exact match of the whole answer on {count} held-out pictures per task, from the published bf16 files in fp32
+arithmetic. *blind* is the share of the commonest answer.
 
 {pictures}
 

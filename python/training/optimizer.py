@@ -19,7 +19,8 @@ def orthogonalize(update: Tensor, steps: int = 5) -> Tensor:
     for _ in range(steps):
         gram = x @ x.transpose(1, 2)
         x = a * x + (b * gram + c * gram @ gram) @ x
-    return x.transpose(1, 2) if tall else x
+    out: Tensor = x.transpose(1, 2) if tall else x
+    return out
 
 
 class Muon(torch.optim.Optimizer):
@@ -32,7 +33,7 @@ class Muon(torch.optim.Optimizer):
         super().__init__(params, {"lr": lr, "momentum": momentum})
 
     @torch.no_grad()
-    def step(self, closure: Any = None) -> None:
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
         for group in self.param_groups:
             shapes: dict[torch.Size, list[nn.Parameter]] = defaultdict(list)
             for parameter in group["params"]:
@@ -57,7 +58,8 @@ class Optimizers:
     """The two optimizers of a stage; learning rates warm up, hold, then fall linearly to a tenth."""
 
     def __init__(self, modules: list[nn.Module], muon_lr: float, adam_lr: float, no_muon: tuple[str, ...] = ()) -> None:
-        matrices, rest = [], []
+        matrices: list[nn.Parameter] = []
+        rest: list[nn.Parameter] = []
         for module in modules:
             for name, parameter in module.named_parameters():
                 if parameter.requires_grad:

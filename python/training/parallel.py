@@ -28,5 +28,5 @@ def average_gradients(parameters: list[nn.Parameter]) -> None:
     flat = torch.cat([gradient.flatten() for gradient in gradients])
     distributed.all_reduce(flat)
     flat /= size
-    for parameter, mean in zip(parameters, flat.split([p.numel() for p in parameters]), strict=True):
+    for parameter, mean in zip(parameters, torch.split(flat, [p.numel() for p in parameters]), strict=True):
         parameter.grad = mean.view_as(parameter)

@@ -12,7 +12,7 @@ class Recipe:
     pictures: int = 90_000
     batch: int = 12
     """Rows of a step, per process."""
-    llm_steps: int = 1000
+    llm_steps: int = 1500
     teacher_width: int = 128
     teacher_depth: int = 3
     teacher_batch: int = 64
@@ -21,8 +21,8 @@ class Recipe:
     lora_rank: int = 64
     lora_layers: int = 5
     look_batch: int = 32
-    look_steps: int = 700
-    vora_steps: int = 1200
+    look_steps: int = 300
+    vora_steps: int = 3000
     evaluated: int = 1000
     compiled: bool = True
 

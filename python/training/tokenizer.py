@@ -57,6 +57,14 @@ def save_tokenizer(tokenizer: Tokenizer, path: Path) -> None:
     tokenizer.save(str(path))
 
 
+def token_id(tokenizer: Tokenizer, token: str) -> int:
+    """Id of a token that must be there."""
+    found: int | None = tokenizer.token_to_id(token)
+    if found is None:
+        raise KeyError(f"the tokenizer has no token {token!r}")
+    return found
+
+
 def _phrases() -> list[str]:
     rng = Random(0)
     phrases = [SYSTEM, "system\n", "user\n", "assistant\n", "Repeat", "A sign that says"] * 8

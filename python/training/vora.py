@@ -31,7 +31,8 @@ class Vora(nn.Module):
             head, tail = embeddings[:pictures, :start], embeddings[:pictures, start + CELL_COUNT :]
             embeddings = torch.cat((torch.cat((head, seen, tail), dim=1), embeddings[pictures:]))
             image[:pictures, start : start + CELL_COUNT] = True
-        return self.llm(embeddings, packed_mask(branch, None if causal else image), position)
+        states: list[Tensor] = self.llm(embeddings, packed_mask(branch, None if causal else image), position)
+        return states
 
     def look(self, ids: Tensor, patches: Tensor, depth: int) -> list[Tensor]:
         """States [B,64,H] of the image tokens after each of the first `depth` blocks, with no question asked."""

@@ -61,7 +61,7 @@ class _Apprenticeship:
         """Rows i16 [size,4,L] and patches, in the order of the file, which is the curriculum."""
         rank, processes = place()
         first = (number * processes + rank) * size % (len(self.pictures["images"]) - size)
-        images = torch.from_numpy(self.pictures["images"][first : first + size]).to(self.device)
+        images = torch.from_numpy(self.pictures["images"][first : first + size].copy()).to(self.device)
         return self.pictures["rows"][first : first + size], to_patches(images)
 
     def distillation(self, states: list[Tensor], patches: Tensor) -> Tensor:
@@ -101,10 +101,12 @@ def train_vora(run: Path, recipe: Recipe, device: torch.device) -> None:
         start = image_start(ids)
         shown = [state[:seen, start : start + CELL_COUNT] for state in states[1 : 1 + both.depth]]
         distillation = both.distillation(shown, patches)
-        language, _ = answer_loss(both.vora.llm, states[-1], ids, target)
+        language, _ = answer_loss(both.vora.llm, states[-1], ids, branch, target)
         with torch.no_grad():
-            picture = answer_loss(both.vora.llm, states[-1][:seen], ids[:seen], target[:seen])[1]
-            text_only = answer_loss(both.vora.llm, states[-1][seen:], ids[seen:], target[seen:])[1]
+            parts = (slice(0, seen), slice(seen, None))
+            picture, text_only = (
+                answer_loss(both.vora.llm, states[-1][part], ids[part], branch[part], target[part])[1] for part in parts
+            )
         losses = {"loss": language + distillation, "language": language, "distillation": distillation}
         return losses | {"picture": picture, "text": text_only}
 

@@ -1,5 +1,6 @@
 """Words and other short strings that pictures show, split into training and held-out ones."""
 
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -72,7 +73,7 @@ def _code(rng: Random) -> str:
     return _letters(rng, 1, 4) + _digits(rng, rng.randint(1, 4))
 
 
-_MAKERS = {
+_MAKERS: dict[str, Callable[[Random], str]] = {
     "letters": lambda rng: _letters(rng, 2, CELLS),
     "number": lambda rng: str(rng.randint(1, 9)) + _digits(rng, rng.randint(1, 6)),
     "price": lambda rng: (
