@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import { readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import {
@@ -12,18 +12,10 @@ import {
   VORA_AUX,
   VORA_RANDOM,
 } from '../../support/checkpoint-folder.ts';
-import { type CliResult, runInProcess } from '../../support/run-cli.ts';
+import { changeJson, refused } from '../../support/refused-merge.ts';
+import { runInProcess } from '../../support/run-cli.ts';
 
 const LAYER = 'llm.model.layers.0';
-
-/** Merges, expects the exit code, and that neither the output nor a partial one was begun. */
-async function refused(code: number, ...args: string[]): Promise<string> {
-  const out = join(await tempFolder(), 'merged');
-  const result: CliResult = await runInProcess('merge', ...args, '--out', out);
-  expect(result.code).toBe(code);
-  expect(existsSync(out) || existsSync(`${out}.partial`)).toBe(false);
-  return result.stderr;
-}
 
 function need(tensors: Map<string, TestTensor>, name: string): TestTensor {
   const tensor = tensors.get(name);
@@ -36,12 +28,6 @@ function need(tensors: Map<string, TestTensor>, name: string): TestTensor {
 function moveTensor(tensors: Map<string, TestTensor>, from: string, to: string): void {
   tensors.set(to, need(tensors, from));
   tensors.delete(from);
-}
-
-async function changeJson(path: string, change: (json: Record<string, unknown>) => void): Promise<void> {
-  const json = JSON.parse(await readFile(path, 'utf8')) as Record<string, unknown>;
-  change(json);
-  await writeFile(path, JSON.stringify(json));
 }
 
 describe('tensors that do not make the model', () => {
@@ -282,135 +268,5 @@ describe('folders and files', () => {
     expect(await refused(1, VORA_RANDOM, '--memory', '10KB')).toContain(
       'one row needs --memory 24.7 kB, found 10.0 kB',
     );
-  });
-});
-
-describe('shards', () => {
-  const index = 'model.safetensors.index.json';
-  const name = 'llm.model.norm.weight';
-
-  async function withEntry(file: unknown): Promise<string> {
-    const checkpoint = await copyOf(VORA_RANDOM);
-    await changeJson(join(checkpoint, index), (json) => Object.assign(Object(json['weight_map']), { [name]: file }));
-    return refused(1, checkpoint);
-  }
-
-  it.each(['../model.safetensors', '/etc/passwd', 'a/b.safetensors', '.safetensors', 'x.bin', '..', '', 7, null])(
-    'a weight_map that leads to %j',
-    async (file) => {
-      expect(await withEntry(file)).toContain(
-        `weight_map "${name}": found ${JSON.stringify(file)}, expected the plain name`,
-      );
-    },
-  );
-
-  it('a tensor in another shard than the index says', async () => {
-    expect(await withEntry('model-00001-of-00004.safetensors')).toMatch(
-      /found the tensor in model-0000\d.*expected it in/,
-    );
-  });
-
-  it('a tensor in no shard', async () => {
-    const checkpoint = await copyOf(VORA_RANDOM);
-    const add = { 'llm.more': 'model-00001-of-00004.safetensors' };
-    await changeJson(join(checkpoint, index), (json) => Object.assign(Object(json['weight_map']), add));
-    expect(await refused(1, checkpoint)).toContain('weight_map "llm.more": found the tensor in no shard');
-  });
-
-  it('a tensor that the index does not list', async () => {
-    const checkpoint = await copyOf(VORA_RANDOM);
-    await changeJson(join(checkpoint, index), (json) => Reflect.deleteProperty(Object(json['weight_map']), name));
-    expect(await refused(1, checkpoint)).toContain(`tensor "${name}": found no entry in the index`);
-  });
-
-  it('a shard missing', async () => {
-    const checkpoint = await copyOf(VORA_RANDOM);
-    await rm(join(checkpoint, 'model-00002-of-00004.safetensors'));
-    expect(await refused(1, checkpoint)).toContain('model-00002-of-00004.safetensors: found nothing');
-  });
-
-  it('a shard that is a symbolic link', async () => {
-    const checkpoint = await copyOf(VORA_RANDOM);
-    const shard = join(checkpoint, 'model-00002-of-00004.safetensors');
-    await rename(shard, join(checkpoint, 'elsewhere'));
-    await symlink('elsewhere', shard);
-    expect(await refused(1, checkpoint)).toContain('found a symbolic link, expected a regular file');
-  });
-
-  it('one file and an index', async () => {
-    const checkpoint = await copyOf(VORA_AUX);
-    await writeFile(join(checkpoint, index), '{}');
-    expect(await refused(1, checkpoint)).toContain('found both model.safetensors and model.safetensors.index.json');
-  });
-});
-
-describe('the output', () => {
-  it('is never written over something that is no artifact, not even with --force', async () => {
-    const out = await tempFolder();
-    await writeFile(join(out, 'diary.txt'), 'mine');
-    const { code, stderr } = await runInProcess('merge', VORA_AUX, '--out', out, '--force');
-    expect(code).toBe(1);
-    expect(stderr).toContain('found something without vora.json, expected a new path');
-    expect(await readdir(out)).toEqual(['diary.txt']);
-  });
-
-  it('replaces a finished one only with --force', async () => {
-    const out = join(await tempFolder(), 'merged');
-    expect((await runInProcess('merge', VORA_AUX, '--out', out, '--name', 'old')).code).toBe(0);
-    const second = await runInProcess('merge', VORA_AUX, '--out', out, '--name', 'new');
-    expect(second.code).toBe(1);
-    expect(second.stderr).toContain('found a finished artifact folder, expected a new path, or --force');
-    expect((await runInProcess('merge', VORA_AUX, '--out', out, '--name', 'new', '--force')).code).toBe(0);
-    expect(await readFile(join(out, 'vora.json'), 'utf8')).toContain('"name": "new"');
-    expect(existsSync(`${out}.replaced`)).toBe(false);
-  });
-
-  it('is begun only while no other run writes it', async () => {
-    const out = join(await tempFolder(), 'merged');
-    await mkdir(`${out}.partial`);
-    await writeFile(join(`${out}.partial`, '.lock'), String(process.ppid));
-    const { code, stderr } = await runInProcess('merge', VORA_AUX, '--out', out);
-    expect(code).toBe(1);
-    expect(stderr).toContain(`process ${process.ppid} is writing it`);
-  });
-
-  it('is an I/O failure where it cannot be created', async () => {
-    const { code } = await runInProcess('merge', VORA_AUX, '--out', '/dev/null/merged');
-    expect(code).toBe(3);
-  });
-});
-
-describe('the command line', () => {
-  it.each([
-    ['no command', []],
-    ['an unknown command', ['mergee']],
-    ['no checkpoint', ['merge', '--out', 'x']],
-    ['no --out', ['merge', VORA_AUX]],
-    ['an unknown dtype', ['merge', VORA_AUX, '--out', 'x', '--dtype', 'int3']],
-    ['a memory that is no size', ['merge', VORA_AUX, '--out', 'x', '--memory', 'lots']],
-    ['pixels that are no number', ['merge', VORA_AUX, '--out', 'x', '--min-pixels', '0']],
-    ['a name of nothing', ['merge', VORA_AUX, '--out', 'x', '--name', '']],
-    ['an unknown option', ['inspect', VORA_AUX, '--yaml']],
-  ])('with %s is a usage error', async (_name, argv) => {
-    expect((await runInProcess(...argv)).code).toBe(2);
-  });
-
-  it('teaches with --help', async () => {
-    const { code, stdout } = await runInProcess('merge', '--help');
-    expect(code).toBe(0);
-    expect(stdout).toContain('$ vora merge adapters --base Qwen2.5-7B-Instruct');
-  });
-
-  it('prints the plan of a dry run and writes nothing', async () => {
-    const out = join(await tempFolder(), 'merged');
-    const { code, stdout } = await runInProcess('merge', VORA_AUX, '--out', out, '--dtype', 'f32', '--dry-run');
-    expect(code).toBe(0);
-    expect(stdout).toMatch(
-      /^model\.layers\.0\.mlp\.up_proj\.weight +\[96, 64\] +BF16 → F32 +merge r=8 +24576 +model\.safe/m,
-    );
-    expect(stdout).toMatch(/^model\.layers\.1\.mlp\.up_proj\.weight +\[96, 64\] +BF16 → F32 +convert +24576/m);
-    expect(stdout).toMatch(/^aux_vision\.aux_layer_0\.0\.weight +\[64\] +BF16 +drop$/m);
-    expect(stdout).toContain('of buffers');
-    expect(existsSync(out) || existsSync(`${out}.partial`)).toBe(false);
   });
 });
