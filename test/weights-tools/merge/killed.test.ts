@@ -11,6 +11,8 @@ import { runInProcess } from '../../support/run-cli.ts';
 /** A row or two at a time: thousands of reads, products and writes instead of a hundred. */
 const SMALL_BLOCKS = ['--memory', '25KB'];
 const KILLS = 10;
+/** A busy machine may end a run before its kill; such a try does not count. */
+const TRIES_MAX = 40;
 const SEED = 20250320;
 
 function startMerge(out: string): { child: ChildProcess; exit: Promise<unknown[]> } {
@@ -53,7 +55,7 @@ it('a merge killed at ten random moments and run again gives identical bytes', {
 
   const random = uniform(SEED);
   let midRun = 0;
-  for (let kill = 0; kill < KILLS; kill += 1) {
+  for (let tries = 0; midRun < KILLS && tries < TRIES_MAX; tries += 1) {
     const out = join(await tempFolder(), 'merged');
     const { child, exit } = startMerge(out);
     await until(() => existsSync(`${out}.partial`));
@@ -70,8 +72,7 @@ it('a merge killed at ten random moments and run again gives identical bytes', {
     expect(await contents(out)).toEqual(expected);
     expect(existsSync(`${out}.partial`)).toBe(false);
   }
-  console.info(`merge: ${midRun} of ${KILLS} kills hit a run of ${windowMs.toFixed(0)} ms before its end`);
-  expect(midRun).toBeGreaterThanOrEqual(KILLS / 2);
+  expect(midRun).toBe(KILLS);
 });
 
 it.each(['SIGINT', 'SIGTERM'] as const)('%s ends a merge with a clear word and exit code 3', async (signal) => {
