@@ -6,7 +6,7 @@ packed rows decides what generation would.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import sqrt
 from random import Random
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from training.chart import make_chart
-from training.dialogue import CONTEXT, Dialogue
+from training.dialogue import CONTEXT, PADDING, Dialogue
 from training.llm_stage import unpack
 from training.picture import Picture, Turn
 from training.scene import make_scene
@@ -93,10 +93,8 @@ def score_pictures(
         patches = to_patches(torch.from_numpy(np.stack([np.asarray(p.image) for p in chunk])))
         if swapped:
             patches = patches.roll(1, 0)
-        maps = [dialogue.cells(p) for p in chunk]
-        for turns in _rounds([p.turns for p in chunk]):
-            rows = np.stack([dialogue.row(cells, t).stacked() for cells, t in zip(maps, turns, strict=True)])
-            _judge(vora, rows, patches, turns, tally, causal)
+        asked = [Asked(dialogue.cells(picture), picture.turns) for picture in chunk]
+        _judge(vora, dialogue, asked, patches, tally, causal)
     return tally.scores()
 
 
@@ -104,36 +102,41 @@ def score_pictures(
 def evaluate_texts(vora: Vora, dialogue: Dialogue, count: int, seed: int) -> list[Score]:
     """Scores of text-only instructions: maps of held-out pictures, and tasks without a picture."""
     rng, tally = Random(f"evaluation text {seed}"), Tally()
-    contexts: list[tuple[str, list[Turn]]] = []
+    asked = []
     for _ in range(count):
         picture = rng.choice(list(TASKS.values()))(rng)
-        contexts.append((str(picture.grid), [Turn(f"map {t.kind}", t.question, t.answer) for t in picture.turns]))
+        turns = [Turn(f"map {t.kind}", t.question, t.answer) for t in picture.turns]
+        asked.append(Asked(dialogue.cells(picture), turns, "\n"))
         facts, turns = make_text_task(rng, True)
-        contexts.append((facts, [Turn(f"text {t.kind}", t.question, t.answer) for t in turns]))
-    for start in range(0, len(contexts), BATCH):
-        chunk = contexts[start : start + BATCH]
-        for asked in _rounds([turns for _, turns in chunk]):
-            rows = [
-                dialogue.row(dialogue.encode(context), turns, "\n" if context else "").stacked()
-                for (context, _), turns in zip(chunk, asked, strict=True)
-            ]
-            _judge(vora, np.stack(rows), torch.zeros(0, 1), asked, tally, causal=False)
+        turns = [Turn(f"text {t.kind}", t.question, t.answer) for t in turns]
+        asked.append(Asked(dialogue.encode(facts), turns, "\n" if facts else ""))
+    for start in range(0, len(asked), BATCH):
+        _judge(vora, dialogue, asked[start : start + BATCH], torch.zeros(0, 1), tally, causal=False)
     return tally.scores()
 
 
-def _rounds(turns: list[list[Turn]]) -> Iterator[list[list[Turn]]]:
-    """One turn per row at a time, so that none is left out for want of room."""
-    for index in range(max(len(t) for t in turns)):
-        yield [t[index : index + 1] for t in turns]
+@dataclass
+class Asked:
+    """A context and the turns about it that are still to be asked; `joint` as in `Dialogue.row`."""
+
+    context: list[int]
+    turns: list[Turn]
+    joint: str = ""
 
 
-def _judge(vora: Vora, rows: np.ndarray, patches: Tensor, turns: list[list[Turn]], tally: Tally, causal: bool) -> None:
+def _judge(vora: Vora, dialogue: Dialogue, asked: list[Asked], patches: Tensor, tally: Tally, causal: bool) -> None:
+    """Ask everything, as many turns at a time as a row has room for."""
     device = next(vora.parameters()).device
-    ids, branch, position, target = unpack(rows, device)
-    hidden = vora(ids, branch, position, patches.to(device), causal)[-1]
-    wrong = (vora.llm.lm_head(hidden[:, :-1]).argmax(-1) != ids[:, 1:]) & (target[:, 1:] == 1)
-    for row, asked in enumerate(turns):
-        for turn in asked:
-            if not bool((branch[row] > CONTEXT).any()):
-                raise ValueError(f"no room for {turn}")
-            tally.add(turn, not bool(wrong[row].any()))
+    while any(one.turns for one in asked):
+        rows = np.stack([dialogue.row(one.context, one.turns, one.joint).stacked() for one in asked])
+        ids, branch, position, target = unpack(rows, device)
+        hidden = vora(ids, branch, position, patches.to(device), causal)[-1]
+        wrong = (vora.llm.lm_head(hidden[:, :-1]).argmax(-1) != ids[:, 1:]) & (target[:, 1:] == 1)
+        for row, one in enumerate(asked):
+            placed = set(branch[row].tolist()) - {CONTEXT, PADDING}
+            if one.turns and not placed:
+                raise ValueError(f"no room for {one.turns[0]}")
+            for turn in placed:
+                mistaken = wrong[row] & (branch[row, 1:] == turn)
+                tally.add(one.turns[turn - 1], not bool(mistaken.any()))
+            one.turns = [turn for k, turn in enumerate(one.turns) if k + 1 not in placed]

@@ -22,7 +22,7 @@ class Recipe:
     lora_layers: int = 5
     look_batch: int = 32
     look_steps: int = 300
-    vora_steps: int = 3000
+    vora_steps: int = 2600
     evaluated: int = 1000
     compiled: bool = True
 

@@ -20,7 +20,7 @@ from training.vision import to_patches
 from training.vora import Vora, image_start
 
 NO_MUON = ("vision.proj", "pos_embed")
-MUON_LR, ADAM_LR = 0.007, 0.002
+MUON_LR, ADAM_LR = 0.004, 0.001
 
 
 def load_weights(run: Path, stage: str, module: str) -> dict[str, Tensor]:
