@@ -3,7 +3,7 @@
  * `--once` exits after the answers; without it both servers stay up for your own requests.
  */
 import { existsSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { extname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import OpenAI from 'openai';
@@ -11,6 +11,7 @@ import { runToEnd } from './processes.ts';
 import { startEndpoint, startWorker, VORA } from './whole-line.ts';
 
 const ROOT = resolve(import.meta.dirname, '..');
+const IMAGES = join(ROOT, 'examples/images');
 const WORKER_PORT = 8787;
 const MAX_TOKENS = 32;
 const MIME = new Map([
@@ -20,13 +21,14 @@ const MIME = new Map([
 ]);
 
 const { values: options } = parseArgs({ options: { once: { type: 'boolean', default: false } } });
-const model = 'vora-random';
+const model = 'vora-tiny';
 const folder = join(ROOT, 'artifacts', model);
 
 await buildMissingArtifacts();
 const endpoint = await startEndpoint(join(folder, 'onnx'));
 try {
   const worker = await startWorker({
+    model,
     edgeFolder: join(folder, 'edge'),
     upstreamUrl: endpoint.url,
     wire: 'image_embeds',
@@ -46,8 +48,12 @@ try {
 }
 
 async function buildMissingArtifacts(): Promise<void> {
+  const source = join(ROOT, 'models', model);
   const steps = [
-    { out: 'merged', args: ['merge', join(ROOT, 'models', model), '--dtype', 'f32'] },
+    {
+      out: 'merged',
+      args: ['merge', `${source}/adapter`, '--base', `${source}/base`, '--name', model, '--dtype', 'f32'],
+    },
     { out: 'onnx', args: ['export', 'onnx', join(folder, 'merged')] },
     { out: 'edge', args: ['export', 'edge', join(folder, 'merged')] },
   ];
@@ -59,16 +65,16 @@ async function buildMissingArtifacts(): Promise<void> {
 }
 
 async function askAboutPictures(url: string): Promise<void> {
-  console.log(`\n${model} is a deterministic random checkpoint: the line below is exact, its words are random.`);
+  console.log(`\n${model} is a demo model: it knows short rendered text, simple scenes and bar charts, nothing else.`);
   const client = new OpenAI({ baseURL: `${url}/v1`, apiKey: 'none' });
-  const pictures = (await readdir(join(ROOT, 'examples/images'))).filter((name) => MIME.has(extname(name))).sort();
-  for (const name of pictures) {
-    await ask(client, name);
+  const questions = JSON.parse(await readFile(join(IMAGES, 'questions.json'), 'utf8')) as Record<string, string>;
+  for (const [picture, question] of Object.entries(questions)) {
+    await ask(client, picture, question);
   }
 }
 
-async function ask(client: OpenAI, picture: string): Promise<void> {
-  const bytes = await readFile(join(ROOT, 'examples/images', picture));
+async function ask(client: OpenAI, picture: string, question: string): Promise<void> {
+  const bytes = await readFile(join(IMAGES, picture));
   const dataUrl = `data:${MIME.get(extname(picture))};base64,${bytes.toString('base64')}`;
   const started = performance.now();
   const { data: stream, response } = await client.chat.completions
@@ -83,13 +89,13 @@ async function ask(client: OpenAI, picture: string): Promise<void> {
           role: 'user',
           content: [
             { type: 'image_url', image_url: { url: dataUrl } },
-            { type: 'text', text: 'What is in this picture?' },
+            { type: 'text', text: question },
           ],
         },
       ],
     })
     .withResponse();
-  process.stdout.write(`\n${picture}: `);
+  process.stdout.write(`\n${picture}: ${question} `);
   let firstToken: number | undefined;
   let tokens = 0;
   for await (const chunk of stream) {
@@ -119,7 +125,7 @@ function describeTiming(header: string): string {
 
 function printCurlLines(url: string): void {
   const image =
-    '{"type":"image_url","image_url":{"url":"data:image/png;base64,\'$(base64 < examples/images/sign.png | tr -d \'\\n\')\'"}}';
+    '{"type":"image_url","image_url":{"url":"data:image/png;base64,\'$(base64 < examples/images/word.png | tr -d \'\\n\')\'"}}';
   const body = (content: string, more = ''): string =>
     `'{"model":"${model}"${more},"messages":[{"role":"user","content":${content}}]}'`;
   console.log(`\nThe API is up at ${url}/v1 (Ctrl-C stops it):`);

@@ -22,6 +22,8 @@ export async function startEndpoint(onnxFolder: string): Promise<RunningServer> 
 }
 
 export interface WorkerPlan {
+  /** Name of the model, at the endpoint as towards clients. */
+  model: string;
   edgeFolder: string;
   upstreamUrl: string;
   wire: 'image_embeds' | 'pixels' | 'original';
@@ -32,7 +34,13 @@ export interface WorkerPlan {
 /** The worker in real workerd by `wrangler dev`, open to this machine only. */
 export async function startWorker(plan: WorkerPlan): Promise<RunningServer> {
   const port = await freePort(plan.preferredPort);
-  const vars = ['AUTH:none', 'BUNDLE_SOURCE:assets', `UPSTREAM_WIRE:${plan.wire}`, `UPSTREAM_URL:${plan.upstreamUrl}`];
+  const vars = [
+    'AUTH:none',
+    'BUNDLE_SOURCE:assets',
+    `MODEL:${plan.model}`,
+    `UPSTREAM_WIRE:${plan.wire}`,
+    `UPSTREAM_URL:${plan.upstreamUrl}`,
+  ];
   return startServer({
     name: 'worker',
     command: process.execPath,

@@ -9,6 +9,7 @@ import { startEndpoint, startWorker, type WorkerPlan } from '../../examples/whol
 import { vora } from '../support/build-artifacts.ts';
 
 const GOLDEN = resolve(import.meta.dirname, '../fixtures/golden');
+const MODEL = 'vora-random';
 const GREEDY_TOKENS = 32;
 const MIME: Record<string, string> = { png: 'image/png', jpg: 'image/jpeg', webp: 'image/webp' };
 
@@ -39,7 +40,7 @@ describe.each<WorkerPlan['wire']>(['image_embeds', 'pixels', 'original'])('worke
   let client: OpenAI;
 
   beforeAll(async () => {
-    worker = await startWorker({ edgeFolder: inject('artifacts').edge, upstreamUrl: endpoint.url, wire });
+    worker = await startWorker({ model: MODEL, edgeFolder: inject('artifacts').edge, upstreamUrl: endpoint.url, wire });
     client = new OpenAI({ baseURL: `${worker.url}/v1`, apiKey: 'none', maxRetries: 0 });
   });
 
@@ -81,7 +82,7 @@ describe('a model in native-resolution mode', () => {
     await vora('export', 'onnx', merged, '--out', onnx);
     await vora('export', 'edge', merged, '--out', edge);
     const nativeEndpoint = await startEndpoint(onnx);
-    const worker = await startWorker({ edgeFolder: edge, upstreamUrl: nativeEndpoint.url, wire });
+    const worker = await startWorker({ model: MODEL, edgeFolder: edge, upstreamUrl: nativeEndpoint.url, wire });
     try {
       const native = allPrompts.filter(({ mode }) => mode === 'native');
       expect(native).not.toEqual([]);
@@ -104,7 +105,7 @@ describe('a stream through worker and endpoint', () => {
 
   beforeAll(async () => {
     const { edge } = inject('artifacts');
-    worker = await startWorker({ edgeFolder: edge, upstreamUrl: endpoint.url, wire: 'image_embeds' });
+    worker = await startWorker({ model: MODEL, edgeFolder: edge, upstreamUrl: endpoint.url, wire: 'image_embeds' });
   });
 
   afterAll(async () => {
@@ -155,7 +156,7 @@ async function ask(url: string, tokens: number, signal: AbortSignal | null = nul
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({
-      model: 'vora-random',
+      model: MODEL,
       stream: true,
       max_tokens: tokens,
       temperature: 0,
@@ -180,7 +181,7 @@ async function running(): Promise<number> {
 }
 
 function greedy(prompt: GoldenPrompt): OpenAI.ChatCompletionCreateParamsNonStreaming {
-  return { model: 'vora-random', messages: withImages(prompt), max_tokens: GREEDY_TOKENS, temperature: 0 };
+  return { model: MODEL, messages: withImages(prompt), max_tokens: GREEDY_TOKENS, temperature: 0 };
 }
 
 function withImages(prompt: GoldenPrompt): OpenAI.ChatCompletionMessageParam[] {
