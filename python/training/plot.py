@@ -23,7 +23,7 @@ def plot_curves(run: Path, out: Path) -> None:
     figure, axes = pyplot.subplots(1, len(PANELS), figsize=(4 * len(PANELS), 3.2), layout="constrained")
     for axis, (stage, names, title) in zip(axes, PANELS, strict=True):
         file = run / f"{stage}.jsonl"
-        lines = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+        lines = read_log(file) if file.exists() else []
         steps = [line["step"] for line in lines]
         for name in names:
             axis.plot(steps, running_mean([line[name] for line in lines], SMOOTH), label=name.replace("_", " "))
@@ -33,6 +33,12 @@ def plot_curves(run: Path, out: Path) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(out, dpi=110)
     pyplot.close(figure)
+
+
+def read_log(file: Path) -> list[dict[str, float]]:
+    """Log lines by step; of steps that ran twice, because a run was cut off before it saved, the later."""
+    by_step = {line["step"]: line for line in map(json.loads, file.read_text().splitlines())}
+    return [by_step[step] for step in sorted(by_step)]
 
 
 def running_mean(values: list[float], width: int) -> list[float]:
