@@ -8,7 +8,7 @@ import { SHAPE_7B, syntheticPatches, writeEmbedBenchGraphs } from '../embed-grap
 import type { EmbedTimes } from '../embed-node.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
-const RUNS = 9;
+const RUNS = 15;
 
 /** First request of a fresh isolate, its graph from R2: load, session and run. */
 export interface ColdTimes {
