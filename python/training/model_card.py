@@ -28,7 +28,7 @@ pictures that `python/training` draws. `base/` is the LLM before it could see, `
 ({trainable:.1f} M parameters before the merge). One plain LLM of both:
 
 ```sh
-node bin/vora.mjs merge models/vora-tiny/adapter --base models/vora-tiny/base --out merged
+npx vora merge models/vora-tiny/adapter --base models/vora-tiny/base --out merged
 ```
 
 Licence: Apache-2.0. It contains no weights, text or pictures of others.

@@ -79,7 +79,7 @@ export function dataUrl(bytes: Uint8Array, type = 'image/png'): string {
   return `data:${type};base64,${btoa(binary)}`;
 }
 
-/** Data of the events of a response, as any client reads them. */
+/** Data of the events of a response, as every client reads them. */
 export async function events(response: Response): Promise<string[]> {
   return (await response.text())
     .split('\n\n')
