@@ -6,10 +6,33 @@
 export const SAFETENSORS_HEADER_MAX_BYTES = 100_000_000;
 /** Rank cap of a tensor shape; real checkpoints stop at 5 (conv3d). */
 export const TENSOR_RANK_MAX = 8;
+/** Header of a GGUF file, tokenizer included; 152k tokens and their merges take 6 MB, the largest vocabularies 20. */
+export const GGUF_HEADER_MAX_BYTES = 100_000_000;
+/** Key-value pairs of a GGUF header; real files have under a hundred. */
+export const GGUF_PAIRS_MAX = 4096;
+/** Elements of all arrays of a GGUF header together: tokens, scores, types and merges of a full vocabulary. */
+export const GGUF_ARRAY_ELEMENTS_MAX = 4_194_304;
+/** Tensors of a GGUF file: twelve for each of MODEL_LAYERS_MAX blocks, and room for single experts. */
+export const GGUF_TENSORS_MAX = 65_536;
+/** Bytes of a GGUF key; the format's own limit. */
+export const GGUF_KEY_MAX_BYTES = 65_535;
+/** Bytes of a tensor's name; ggml stores 63 and a zero. */
+export const GGUF_NAME_MAX_BYTES = 63;
+/** Alignment of tensors in a GGUF file, in bytes; 32 is usual, a page 4096. */
+export const GGUF_ALIGNMENT_MAX_BYTES = 65_536;
 /** Nesting of such JSON; serde_json's recursion limit, and real files stop at 6. */
 export const JSON_DEPTH_MAX = 128;
 /** JSON beside a model (config, index, manifest); Qwen2.5's tokenizer.json, the largest, is 7 MB. */
 export const MODEL_JSON_MAX_BYTES = 64 * 1024 * 1024;
+
+/** Protobuf fields of an ONNX model that are looked at, its graph's parts and theirs; a 7B decoder has 20 000. */
+export const ONNX_FIELDS_MAX = 1_000_000;
+/** Names and other text of an ONNX model; a 7B decoder has 0.3 MB. */
+export const ONNX_TEXT_MAX_BYTES = 64 * 1024 * 1024;
+/** Answer tokens that `vora verify` compares after one prompt: their logits are held at once, 156 MB at 152k words. */
+export const VERIFY_ANSWER_MAX_TOKENS = 256;
+/** Prompts of one `vora verify`; their logits lie on the disk meanwhile, 50 MB for ten answers of eight tokens at 152k words. */
+export const VERIFY_PROMPTS_MAX = 100_000;
 
 /** Blocks of a language model; Llama-3.1-405B has 126. */
 export const MODEL_LAYERS_MAX = 1024;

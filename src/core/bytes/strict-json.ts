@@ -16,11 +16,11 @@ export function parseStrictJson(file: string, text: string): unknown {
 }
 
 /** Strict UTF-8: no replacement characters, no swallowed byte order mark. */
-export function decodeUtf8(file: string, bytes: Uint8Array): string {
+export function decodeUtf8(file: string, bytes: Uint8Array, place = 'JSON'): string {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch (cause) {
-    throw new MalformedFile(file, 'JSON', 'bytes that are not UTF-8', 'UTF-8', { cause });
+    throw new MalformedFile(file, place, 'bytes that are not UTF-8', 'UTF-8', { cause });
   }
 }
 
