@@ -1,6 +1,6 @@
 import { MalformedFile } from '../src/core/bytes/malformed-file.ts';
 import { BUNDLE_GRAPH_MAX_BYTES, BUNDLE_MANIFEST_MAX_BYTES } from '../src/core/limits.ts';
-import { MANIFEST_FILE, manifestSchema, type Manifest } from '../src/core/model/manifest.ts';
+import { isSeeing, MANIFEST_FILE, manifestSchema, type SeeingManifest } from '../src/core/model/manifest.ts';
 import { RequestError } from '../src/core/protocol/failure.ts';
 import { keepResult } from './keep-result.ts';
 import { declaredLength, readLimited } from './read-body.ts';
@@ -16,7 +16,7 @@ export interface BundleFiles {
 /** What `vora export edge` wrote. Every failure is a `misconfigured` RequestError: no client can cause one. */
 export interface Bundle {
   /** Read once per isolate. */
-  manifest(): Promise<Manifest>;
+  manifest(): Promise<SeeingManifest>;
   /** The patch embedding, checked against the manifest's sha256. Not kept: its one reader keeps the session it becomes. */
   graph(): Promise<Uint8Array<ArrayBuffer>>;
 }
@@ -72,7 +72,7 @@ async function readFile(files: BundleFiles, path: string, limitBytes: number): P
   return bytes;
 }
 
-function parseManifest(bytes: Uint8Array): Manifest {
+function parseManifest(bytes: Uint8Array): SeeingManifest {
   let json: unknown;
   try {
     json = JSON.parse(new TextDecoder().decode(bytes));
@@ -90,6 +90,9 @@ function parseManifest(bytes: Uint8Array): Manifest {
   }
   if (parsed.data.kind !== 'edge') {
     throw broken(MANIFEST_FILE, `a bundle of kind ${parsed.data.kind}`, 'edge');
+  }
+  if (!isSeeing(parsed.data)) {
+    throw broken(`${MANIFEST_FILE} vision`, 'null, a model of text only', 'a model that sees');
   }
   return parsed.data;
 }

@@ -114,6 +114,13 @@ export const UPSTREAM_IDLE_TIMEOUT_MS = 120_000;
 /** Folded against unfolded vision embedding, relative error of a patch; f32 itself leaves about 1e-6. */
 export const FOLD_RELATIVE_ERROR_MAX = 1e-4;
 
+/** Rank of an adapter: VoRA-7B has 1024, PEFT's usual are 4 to 512, and past the width of a weight it saves nothing. */
+export const ADAPTER_RANK_MAX = 65_536;
+/** Adapters of one merge; each adds its factors to the memory of every block. */
+export const ADAPTERS_MAX = 64;
+/** The generator of DARE's choice takes 32 bits. */
+export const DARE_SEED_MAX = 2 ** 32 - 1;
+
 /** Requests that wait at the endpoint; each holds its embeddings, 15 MB for a 1024-patch image at 7B. */
 export const QUEUE_MAX_SEQUENCES = 16;
 /** Requests whose body or images the endpoint is reading; each may hold ENDPOINT_BODY_MAX_BYTES and a decoded image. */

@@ -1,5 +1,5 @@
 import { MalformedFile } from '../core/bytes/malformed-file.ts';
-import type { Manifest } from '../core/model/manifest.ts';
+import type { Manifest, SeeingManifest } from '../core/model/manifest.ts';
 
 /** Element type and shape of a graph input or output; a dimension named by a word may have any size. */
 export interface Port {
@@ -53,7 +53,7 @@ export function embedTokensContract({ llm }: Manifest): GraphContract {
   };
 }
 
-export function patchEmbedContract({ llm, vision }: Manifest): GraphContract {
+export function patchEmbedContract({ llm, vision }: SeeingManifest): GraphContract {
   return {
     inputs: {
       patches: { type: 'uint8', shape: ['patches', 3 * vision.patchSize ** 2] },

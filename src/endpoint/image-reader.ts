@@ -9,7 +9,7 @@ import { patchify } from '../core/image/patchify.ts';
 import { preprocess } from '../core/image/preprocess.ts';
 import { sniffImage } from '../core/image/sniff.ts';
 import { IMAGE_MAX_BYTES } from '../core/limits.ts';
-import type { Manifest } from '../core/model/manifest.ts';
+import type { SeeingManifest } from '../core/model/manifest.ts';
 import type { ContentPart } from '../core/protocol/chat-request.ts';
 import { RequestError } from '../core/protocol/failure.ts';
 
@@ -27,7 +27,7 @@ export interface ImageReader {
 }
 
 export function createImageReader(
-  { llm, vision }: Manifest,
+  { llm, vision }: SeeingManifest,
   { decoder, embedder }: { decoder: Decoder; embedder: PatchEmbedder },
 ): ImageReader {
   async function readPixels(url: string, param: string): Promise<Float32Array> {

@@ -6,7 +6,14 @@ import { z } from 'zod';
 import { MalformedFile } from '../core/bytes/malformed-file.ts';
 import { parseStrictJson } from '../core/bytes/strict-json.ts';
 import { ARTIFACT_HASH_MAX_BYTES } from '../core/limits.ts';
-import { type FileDigest, type Manifest, MANIFEST_FILE, manifestSchema } from '../core/model/manifest.ts';
+import {
+  type FileDigest,
+  isSeeing,
+  type Manifest,
+  MANIFEST_FILE,
+  manifestSchema,
+  type SeeingManifest,
+} from '../core/model/manifest.ts';
 import { parseWithSchema } from '../core/model/parse-with-schema.ts';
 import { type ChatTemplate, createChatTemplate } from '../core/prompt/chat-template.ts';
 import { createTokenizer, type Tokenizer } from '../core/prompt/tokenizer.ts';
@@ -14,7 +21,7 @@ import type { SamplingParams } from './sampler.ts';
 
 /** An onnx/ folder whose files are what its manifest says. */
 export interface Artifact {
-  readonly manifest: Manifest;
+  readonly manifest: SeeingManifest;
   readonly tokenizer: Tokenizer;
   readonly template: ChatTemplate;
   /** What a request gets that names no sampling of its own. */
@@ -49,12 +56,15 @@ export async function loadArtifact(folder: string): Promise<Artifact> {
   };
 }
 
-async function readManifest(folder: string): Promise<Manifest> {
+async function readManifest(folder: string): Promise<SeeingManifest> {
   const path = join(folder, MANIFEST_FILE);
   const text = await readFile(path, 'utf8').catch(missing(path, 'a finished artifact folder'));
   const manifest = parseWithSchema(manifestSchema, path, parseStrictJson(path, text));
   if (manifest.kind !== 'onnx') {
     throw new MalformedFile(path, 'kind', `"${manifest.kind}"`, '"onnx", from `vora export onnx`');
+  }
+  if (!isSeeing(manifest)) {
+    throw new MalformedFile(path, 'vision', 'null, a model of text only', 'a model that sees');
   }
   return manifest;
 }

@@ -1,6 +1,6 @@
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import type { PatchEmbedder } from '../core/image/patch-embedder.ts';
-import type { Manifest } from '../core/model/manifest.ts';
+import type { SeeingManifest } from '../core/model/manifest.ts';
 import { checkGraph, patchEmbedContract } from './graph-contract.ts';
 
 /**
@@ -9,7 +9,7 @@ import { checkGraph, patchEmbedContract } from './graph-contract.ts';
  * @param file path of `patch_embed.onnx`.
  * @throws MalformedFile when the graph is not of the manifest's model.
  */
-export async function createPatchSession(file: string, manifest: Manifest): Promise<PatchEmbedder> {
+export async function createPatchSession(file: string, manifest: SeeingManifest): Promise<PatchEmbedder> {
   const session = await InferenceSession.create(file);
   checkGraph(file, session, patchEmbedContract(manifest));
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
 import { MalformedFile } from '../../src/core/bytes/malformed-file.ts';
-import type { Manifest } from '../../src/core/model/manifest.ts';
+import type { SeeingManifest } from '../../src/core/model/manifest.ts';
 import { loadArtifact } from '../../src/endpoint/load-artifact.ts';
 import { startEndpoint } from '../../src/endpoint/start.ts';
 
@@ -17,9 +17,9 @@ beforeEach(async () => {
 
 afterEach(() => rm(folder, { recursive: true }));
 
-async function changeManifest(change: (manifest: Manifest) => unknown): Promise<void> {
+async function changeManifest(change: (manifest: SeeingManifest) => unknown): Promise<void> {
   const path = join(folder, 'vora.json');
-  const manifest = JSON.parse(await readFile(path, 'utf8')) as Manifest;
+  const manifest = JSON.parse(await readFile(path, 'utf8')) as SeeingManifest;
   change(manifest);
   await writeFile(path, JSON.stringify(manifest));
 }

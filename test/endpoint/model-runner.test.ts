@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { assemblePrompt } from '../../src/core/prompt/assemble.ts';
-import type { Manifest } from '../../src/core/model/manifest.ts';
+import type { SeeingManifest, VisionFacts } from '../../src/core/model/manifest.ts';
 import { parseChatRequest } from '../../src/core/protocol/chat-request.ts';
 import { loadImageDecoder } from '../../src/endpoint/image-codecs.ts';
 import { createImageReader, type ImageReader } from '../../src/endpoint/image-reader.ts';
@@ -20,7 +20,7 @@ import {
 import { imageEmbeds } from '../support/image-embeds.ts';
 import { encodePng } from '../support/png.ts';
 
-type Mask = Manifest['vision']['attentionMask'];
+type Mask = VisionFacts['attentionMask'];
 
 const GREEDY = { temperature: 0, topK: 0, topP: 1 };
 const WIRE_FORMS = ['pixels', 'image_embeds f32', 'image_embeds f16', 'image_embeds bf16'] as const;
@@ -172,7 +172,7 @@ function hiddenSize(): number {
 }
 
 /** The same model on images of native resolution; its bounds are the goldens'. */
-function withNativeResize(manifest: Manifest): Manifest {
+function withNativeResize(manifest: SeeingManifest): SeeingManifest {
   const resize = { mode: 'native', minPixels: 56 * 56, maxPixels: 14 * 14 * 144 } as const;
   return { ...manifest, vision: { ...manifest.vision, resize } };
 }

@@ -1,7 +1,11 @@
+import { join } from 'node:path';
 import { Command } from 'commander';
+import { isSeeing, MANIFEST_FILE } from '../../src/core/model/manifest.ts';
 import { VISION_FILE } from '../merge/plan.ts';
 import { beginArtifactFolder } from '../artifact-folder.ts';
+import { BadInput } from '../bad-input.ts';
 import { formatByteSize } from '../byte-size.ts';
+import { digestFile } from '../digest.ts';
 import { derivedManifest } from '../export/derived-manifest.ts';
 import { type MergedModel, openMerged } from '../export/merged-model.ts';
 import { buildPatchEmbed, describePatchEmbed, PATCH_EMBED_FILE } from '../export/patch-embed.ts';
@@ -37,6 +41,9 @@ export function exportEdgeCommand(): Command {
 
 async function exportEdge(merged: MergedModel, options: ExportEdgeOptions, signal: AbortSignal): Promise<void> {
   const { manifest, vision } = merged;
+  if (!isSeeing(manifest) || vision === null) {
+    throw new BadInput(`${merged.folder}: found a model of text only, expected one with a vision embedding`);
+  }
   const patchEmbed = await buildPatchEmbed(manifest, vision);
   process.stdout.write(`${describePatchEmbed(patchEmbed)}\n`);
   if (options.dryRun === true) {
@@ -44,7 +51,8 @@ async function exportEdge(merged: MergedModel, options: ExportEdgeOptions, signa
   }
   const folder = await beginArtifactFolder(options.out, { force: options.force === true, inputs: [merged.folder] });
   await folder.write(PATCH_EMBED_FILE, patchEmbed.model);
-  const inputs = manifest.artifacts.filter((file) => file.path === VISION_FILE);
-  await folder.finish(await derivedManifest(merged, { kind: 'edge', weights: 'f32', inputs }), { signal });
+  const own = { path: MANIFEST_FILE, ...(await digestFile(join(merged.folder, MANIFEST_FILE))) };
+  const inputs = [own, ...manifest.artifacts.filter((file) => file.path === VISION_FILE)];
+  await folder.finish(await derivedManifest(manifest, { kind: 'edge', weights: 'f32', inputs }), { signal });
   process.stdout.write(`wrote ${options.out}, ${formatByteSize(patchEmbed.model.byteLength)}\n`);
 }

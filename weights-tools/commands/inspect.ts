@@ -96,7 +96,11 @@ function describe({ path, manifest, config, parts, tensors }: Inspection): strin
     lines.push(
       `language   ${llm.architecture}, ${llm.layers} layers, hidden ${llm.hiddenSize}, vocabulary ${llm.vocabSize}`,
     );
-    lines.push(`vision     ${vision.imageSize} px, patch ${vision.patchSize}, ${vision.attentionMask} image mask`);
+    lines.push(
+      vision === null
+        ? 'vision     none: text only'
+        : `vision     ${vision.imageSize} px, patch ${vision.patchSize}, ${vision.attentionMask} image mask`,
+    );
   }
   if (config !== null) {
     lines.push(`adapters   ${'adapters' in parts ? describeLora(config) : 'none: merged already, or a base model'}`);

@@ -1,9 +1,16 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type FileDigest, type Manifest, MANIFEST_FILE, manifestSchema } from '../../src/core/model/manifest.ts';
+import {
+  type FileDigest,
+  isSeeing,
+  type Manifest,
+  MANIFEST_FILE,
+  manifestSchema,
+  type SeeingManifest,
+} from '../../src/core/model/manifest.ts';
 import { parseWithSchema } from '../../src/core/model/parse-with-schema.ts';
 import { llmShapes, visionShapes } from '../../src/core/model/tensor-names.ts';
-import { parseQwen2Config } from '../../src/core/model/vora-config.ts';
+import { parseLlmConfig } from '../../src/core/model/llm-config.ts';
 import { BadInput } from '../bad-input.ts';
 import { type Checkpoint, openCheckpoint, type TensorRef } from '../checkpoint.ts';
 import { digestFile } from '../digest.ts';
@@ -18,7 +25,8 @@ export interface MergedModel {
   readonly folder: string;
   readonly manifest: Manifest;
   readonly llm: ReadonlyMap<string, TensorRef>;
-  readonly vision: ReadonlyMap<string, TensorRef>;
+  /** Null for a model of text only. */
+  readonly vision: ReadonlyMap<string, TensorRef> | null;
   close(): Promise<void>;
 }
 
@@ -30,7 +38,9 @@ export interface MergedModel {
 export async function openMerged(folder: string): Promise<MergedModel> {
   const manifest = await readManifest(folder);
   await compareConfig(folder, manifest);
-  await verifyFile(folder, expectedVision(folder, manifest));
+  if (isSeeing(manifest)) {
+    await verifyFile(folder, expectedVision(folder, manifest));
+  }
   const opened: Checkpoint[] = [];
   const close = async (): Promise<void> => {
     await Promise.all(opened.map((checkpoint) => checkpoint.close()));
@@ -39,13 +49,16 @@ export async function openMerged(folder: string): Promise<MergedModel> {
     const llm = await openCheckpoint(folder);
     opened.push(llm);
     refuseUnlisted(folder, manifest, llm.files);
+    const problems = compareTensors(llmShapes(manifest.llm), llm.tensors);
+    if (!isSeeing(manifest)) {
+      refuseProblems(problems, join(folder, MANIFEST_FILE));
+      return { folder, manifest, llm: llm.tensors, vision: null, close };
+    }
     const vision = await openCheckpoint(join(folder, VISION_FILE));
     opened.push(vision);
     const visionExpected = visionShapes(manifest.vision, manifest.llm.hiddenSize);
-    refuseProblems(
-      [...compareTensors(llmShapes(manifest.llm), llm.tensors), ...compareTensors(visionExpected, vision.tensors)],
-      join(folder, MANIFEST_FILE),
-    );
+    problems.push(...compareTensors(visionExpected, vision.tensors));
+    refuseProblems(problems, join(folder, MANIFEST_FILE));
     return { folder, manifest, llm: llm.tensors, vision: vision.tensors, close };
   } catch (error) {
     await close();
@@ -105,18 +118,18 @@ async function readManifest(folder: string): Promise<Manifest> {
 /** The folder is also a plain Hugging Face model that people edit; its config and the manifest must stay one. */
 async function compareConfig(folder: string, { llm }: Manifest): Promise<void> {
   const path = join(folder, CONFIG_FILE);
-  const config = parseQwen2Config(path, await readJsonFile(path));
+  const config = parseLlmConfig(path, await readJsonFile(path));
   for (const [field, found] of Object.entries(config)) {
     const expected = llm[field as keyof typeof config];
-    if (found !== expected) {
+    if (JSON.stringify(found) !== JSON.stringify(expected)) {
       throw new BadInput(
-        `${path}: ${field}: found ${String(found)}, expected ${String(expected)}, as ${MANIFEST_FILE} says`,
+        `${path}: ${field}: found ${JSON.stringify(found)}, expected ${JSON.stringify(expected)}, as ${MANIFEST_FILE} says`,
       );
     }
   }
 }
 
-function expectedVision(folder: string, manifest: Manifest): FileDigest {
+function expectedVision(folder: string, manifest: SeeingManifest): FileDigest {
   const listed = manifest.artifacts.find(({ path }) => path === VISION_FILE);
   if (listed?.sha256 !== manifest.vision.sha256) {
     const found = listed?.sha256 ?? 'nothing';

@@ -2,29 +2,39 @@ import type { LlmFacts } from '../../src/core/model/manifest.ts';
 import { EMBED_TOKENS, LM_HEAD } from '../../src/core/model/tensor-names.ts';
 import { BadInput } from '../bad-input.ts';
 import { formatByteSize } from '../byte-size.ts';
-import type { TensorRef } from '../checkpoint.ts';
-import { COS_CACHE, decoderGraph, SIN_CACHE, type DecoderEncodings } from '../onnx/decoder-graph.ts';
+import { COS_CACHE, decoderGraph, type DecoderEncodings, SIN_CACHE } from '../onnx/decoder-graph.ts';
 import { embedTokensGraph } from '../onnx/embed-tokens-graph.ts';
 import { type ExternalLayout, layoutExternalData } from '../onnx/external-data.ts';
 import type { OnnxGraph } from '../onnx/graph-builder.ts';
 import { ropeTables } from '../onnx/rope-tables.ts';
-import type { GroupSize, StoredWeight } from '../onnx/stored-weight.ts';
+import type { StoredWeight, WeightEncoding } from '../onnx/stored-weight.ts';
+import type { BlockEncoding, Clip, GroupSize } from '../quantize/matmul-nbits.ts';
+import type { WeightRows } from '../weight-rows.ts';
+import { bufferFloats, planRowBlocks, type RowBlocks } from './row-blocks.ts';
 
 export const WEIGHT_FORMATS = ['f32', 'int8', 'int4'] as const;
 export type WeightFormat = (typeof WEIGHT_FORMATS)[number];
 
-/** A checkpoint tensor on its way into a data file, block of rows by block of rows. A vector is one row. */
-export interface WeightJob extends StoredWeight {
-  readonly from: TensorRef;
-  readonly rows: number;
-  readonly columns: number;
-  readonly rowsPerBlock: number;
+/** How the weights of an export are stored; beside `f32`, the other fields say how codes are chosen. */
+export interface OnnxEncoding {
+  readonly weights: WeightFormat;
+  readonly groupSize: GroupSize;
+  readonly symmetric: boolean;
+  readonly clip: Clip;
 }
 
-/** One model with the data file beside it. */
-export interface PlannedModel {
+/** A weight on its way into a data file. */
+export interface WeightJob extends StoredWeight, RowBlocks {}
+
+/** An `.onnx` file. */
+export interface PlannedGraph {
   readonly file: string;
   readonly graph: OnnxGraph;
+  /** Of the data file that holds its weights. */
+  readonly layout: ExternalLayout;
+}
+
+export interface PlannedData {
   readonly layout: ExternalLayout;
   readonly jobs: readonly WeightJob[];
   /** Weights that no checkpoint holds, by name. */
@@ -32,15 +42,13 @@ export interface PlannedModel {
 }
 
 export interface OnnxPlan {
-  readonly models: readonly PlannedModel[];
+  readonly graphs: readonly PlannedGraph[];
+  readonly dataFiles: readonly PlannedData[];
   /** f32 elements of the one buffer that all blocks share. */
   readonly bufferFloats: number;
   /** Bytes of all data files. */
   readonly outputBytes: number;
 }
-
-/** Past this a larger block is not faster, and progress would only be coarser. */
-const BLOCK_MAX_BYTES = 64 * 1024 * 1024;
 
 /**
  * Plans the decoder and the token embedding from the manifest and headers alone: every output byte has its place before
@@ -50,90 +58,95 @@ const BLOCK_MAX_BYTES = 64 * 1024 * 1024;
  */
 export function planOnnx(
   llm: LlmFacts,
-  tensors: ReadonlyMap<string, TensorRef>,
-  { weights, groupSize, memoryBytes }: { weights: WeightFormat; groupSize: GroupSize; memoryBytes: number },
+  weights: ReadonlyMap<string, WeightRows>,
+  { encoding, memoryBytes }: { encoding: OnnxEncoding; memoryBytes: number },
 ): OnnxPlan {
-  const decoder = decoderGraph(llm, encodingsOf(weights, groupSize));
-  const embedTokens = embedTokensGraph(llm);
-  const embedding = { name: EMBED_TOKENS, shape: [llm.vocabSize, llm.hiddenSize], encoding: 'f32' } as const;
-  const { cos, sin } = ropeTables(llm.headDim, llm.ropeTheta, llm.maxPositions);
-  const budget = Math.min(memoryBytes, BLOCK_MAX_BYTES);
-  const jobOf = (weight: StoredWeight): WeightJob => planBlocks(weight, sourceOf(weight.name, llm, tensors), budget);
-  const models: PlannedModel[] = [
-    {
-      file: 'decoder.onnx',
-      graph: decoder,
-      layout: layoutExternalData('decoder.onnx.data', decoder.externals),
-      jobs: decoder.weights.map(jobOf),
-      computed: new Map([
-        [COS_CACHE, cos],
-        [SIN_CACHE, sin],
-      ]),
-    },
-    {
-      file: 'embed_tokens.onnx',
-      graph: embedTokens,
-      layout: layoutExternalData('embed_tokens.onnx.data', embedTokens.externals),
-      jobs: [jobOf(embedding)],
-      computed: new Map(),
-    },
-  ];
-  const jobs = models.flatMap((model) => model.jobs);
+  const encodings = encodingsOf(encoding);
+  const decoder = decoderGraph(llm, encodings);
+  // Tied, the head is the table, and both graphs read it from the decoder's file.
+  const tableName = llm.tieWordEmbeddings ? LM_HEAD : EMBED_TOKENS;
+  const table = { name: tableName, shape: [llm.vocabSize, llm.hiddenSize], encoding: encodings.lmHead };
+  const embedTokens = embedTokensGraph(llm, table);
+  const { cos, sin } = ropeTables(llm);
+
+  const jobOf = (weight: StoredWeight): WeightJob => planJob(weight, sourceOf(weight.name, llm, weights), memoryBytes);
+  const decoderData: PlannedData = {
+    layout: layoutExternalData('decoder.onnx.data', decoder.externals),
+    jobs: decoder.weights.map(jobOf),
+    computed: new Map([
+      [COS_CACHE, cos],
+      [SIN_CACHE, sin],
+    ]),
+  };
+  const tableData: PlannedData = llm.tieWordEmbeddings
+    ? decoderData
+    : {
+        layout: layoutExternalData('embed_tokens.onnx.data', embedTokens.externals),
+        jobs: [jobOf(table)],
+        computed: new Map(),
+      };
+  const dataFiles = [...new Set([decoderData, tableData])];
   return {
-    models,
-    bufferFloats: Math.max(...jobs.map(({ columns, rowsPerBlock }) => columns * rowsPerBlock)),
-    outputBytes: models.reduce((sum, { layout }) => sum + layout.byteLength, 0),
+    graphs: [
+      { file: 'decoder.onnx', graph: decoder, layout: decoderData.layout },
+      { file: 'embed_tokens.onnx', graph: embedTokens, layout: tableData.layout },
+    ],
+    dataFiles,
+    bufferFloats: bufferFloats(dataFiles.flatMap(({ jobs }) => jobs)),
+    outputBytes: dataFiles.reduce((sum, { layout }) => sum + layout.byteLength, 0),
   };
 }
 
-/** One line for each model, then the whole. */
-export function describePlan({ models, bufferFloats, outputBytes }: OnnxPlan): string {
-  const lines = models.map(({ file, layout, jobs }) => {
+/** One line for each data file, then the whole. */
+export function describePlan(plan: OnnxPlan): string {
+  const lines = plan.dataFiles.map(({ layout, jobs }) => {
     const quantized = jobs.filter(({ encoding }) => encoding !== 'f32').length;
     const kinds = quantized === 0 ? 'all f32' : `${quantized} quantized`;
-    return `${file}: ${jobs.length} tensors, ${kinds}, ${formatByteSize(layout.byteLength)} in ${layout.file}`;
+    return `${layout.file}: ${jobs.length} tensors, ${kinds}, ${formatByteSize(layout.byteLength)}`;
   });
-  lines.push(`${formatByteSize(outputBytes)} of weights, through a buffer of ${formatByteSize(4 * bufferFloats)}`);
+  const buffer = formatByteSize(4 * plan.bufferFloats);
+  lines.push(`${formatByteSize(plan.outputBytes)} of weights, through a buffer of ${buffer}`);
   return lines.join('\n');
 }
 
-/** The head stays at 8 bits or more: at 4 its errors go straight into the logits (weights-formats, quality). */
-function encodingsOf(weights: WeightFormat, groupSize: GroupSize): DecoderEncodings {
+/** For the manifest, e.g. `int4-g32` or `int4-g128-asymmetric`. */
+export function encodingName({ weights, groupSize, symmetric }: OnnxEncoding): string {
+  return weights === 'f32' ? weights : `${weights}-g${groupSize}${symmetric ? '' : '-asymmetric'}`;
+}
+
+/**
+ * Head and embedding stay at 8 bits or more: at 4, errors of the head go straight into the logits (weights-formats,
+ * quality). At 8 bits there is nothing worth clipping for.
+ */
+function encodingsOf({ weights, groupSize, symmetric, clip }: OnnxEncoding): DecoderEncodings {
+  const eightBits: BlockEncoding = { bits: 8, groupSize, symmetric: true, clip: 'absmax' };
   const encodings: Record<WeightFormat, DecoderEncodings> = {
     f32: { blocks: 'f32', lmHead: 'f32' },
-    int8: { blocks: { bits: 8, groupSize }, lmHead: { bits: 8, groupSize } },
-    int4: { blocks: { bits: 4, groupSize }, lmHead: { bits: 8, groupSize } },
+    int8: { blocks: { bits: 8, groupSize, symmetric, clip }, lmHead: eightBits },
+    int4: { blocks: { bits: 4, groupSize, symmetric, clip }, lmHead: eightBits },
   };
   return encodings[weights];
 }
 
 /** A model with tied embeddings has no head of its own. */
-function sourceOf(name: string, llm: LlmFacts, tensors: ReadonlyMap<string, TensorRef>): TensorRef {
-  const tensor = tensors.get(name === LM_HEAD && llm.tieWordEmbeddings ? EMBED_TOKENS : name);
-  if (tensor === undefined) {
+function sourceOf(name: string, llm: LlmFacts, weights: ReadonlyMap<string, WeightRows>): WeightRows {
+  const rows = weights.get(name === LM_HEAD && llm.tieWordEmbeddings ? EMBED_TOKENS : name);
+  if (rows === undefined) {
     throw new BadInput(`tensor ${name}: found nothing, expected one: the decoder needs it`);
   }
-  return tensor;
+  return rows;
 }
 
-function planBlocks(weight: StoredWeight, from: TensorRef, budgetBytes: number): WeightJob {
+function planJob(weight: StoredWeight, from: WeightRows, memoryBytes: number): WeightJob {
   const columns = weight.shape.at(-1) ?? 1;
-  const rows = weight.shape.slice(0, -1).reduce((product, size) => product * size, 1);
-  const bytes = rowBytes(weight, columns);
-  const rowsPerBlock = Math.min(rows, Math.floor(budgetBytes / bytes));
-  if (rowsPerBlock < 1) {
-    throw new BadInput(
-      `${weight.name}: one row needs ${formatByteSize(bytes)}, --memory allows ${formatByteSize(budgetBytes)}`,
-    );
-  }
-  return { ...weight, from, rows, columns, rowsPerBlock };
+  return { ...weight, ...planRowBlocks(from, encodedRowBytes(weight.encoding, columns), memoryBytes) };
 }
 
-/** The f32 row; when quantized also its codes, unpacked and packed, and its scales. */
-function rowBytes({ encoding }: StoredWeight, columns: number): number {
+/** When quantized, a row's codes, unpacked and packed, its scales, and its zero points. */
+function encodedRowBytes(encoding: WeightEncoding, columns: number): number {
   if (encoding === 'f32') {
-    return 4 * columns;
+    return 0;
   }
   const groups = Math.ceil(columns / encoding.groupSize);
-  return 4 * columns + 2 * groups * encoding.groupSize + 4 * groups;
+  return 2 * groups * encoding.groupSize + 6 * groups;
 }

@@ -1,5 +1,5 @@
 import { foldVisionEmbedding, type VisionEmbedding } from '../../src/core/model/fold.ts';
-import type { Manifest } from '../../src/core/model/manifest.ts';
+import type { SeeingManifest } from '../../src/core/model/manifest.ts';
 import { VISION } from '../../src/core/model/tensor-names.ts';
 import { FOLD_RELATIVE_ERROR_MAX } from '../../src/core/limits.ts';
 import { BadInput } from '../bad-input.ts';
@@ -24,7 +24,7 @@ export interface PatchEmbed {
  * @throws BadInput when the folded embedding is not the checkpoint's
  */
 export async function buildPatchEmbed(
-  { llm, vision }: Pick<Manifest, 'llm' | 'vision'>,
+  { llm, vision }: Pick<SeeingManifest, 'llm' | 'vision'>,
   tensors: ReadonlyMap<string, TensorRef>,
 ): Promise<PatchEmbed> {
   const embedding = await readVision(vision.visionHidden, llm.hiddenSize, tensors);

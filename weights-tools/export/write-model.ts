@@ -1,23 +1,32 @@
 import type { ArtifactFolder } from '../artifact-folder.ts';
-import { readFloats, refuseNonFinite } from '../float-blocks.ts';
 import { createExternalDataWriter, type ExternalDataWriter } from '../onnx/external-data.ts';
-import { codesOf, scalesOf } from '../onnx/stored-weight.ts';
+import { codesOf, scalesOf, zerosOf } from '../onnx/stored-weight.ts';
 import type { Progress } from '../progress.ts';
-import { quantizeInt4 } from '../quantize/int4.ts';
-import { quantizeInt8 } from '../quantize/int8.ts';
-import type { PlannedModel, WeightJob } from './onnx-plan.ts';
+import { quantizeMatMulNBits } from '../quantize/matmul-nbits.ts';
+import type { OnnxPlan, PlannedData, WeightJob } from './onnx-plan.ts';
+import { readBlocks } from './row-blocks.ts';
 
-/**
- * Writes one planned model: its `.onnx` file, then its weights, tensor by tensor and block of rows by block of rows, through
- * `buffer`, which holds the largest block of the plan.
- */
+/** Writes the planned graphs, then their weights, tensor by tensor and block of rows by block of rows, through one buffer. */
 export async function writeModel(
-  { file, graph, layout, jobs, computed }: PlannedModel,
+  { graphs, dataFiles, bufferFloats }: OnnxPlan,
+  folder: ArtifactFolder,
+  options: { progress: Progress; signal: AbortSignal },
+): Promise<void> {
+  for (const { file, graph, layout } of graphs) {
+    await folder.write(file, graph.encode(layout));
+  }
+  const buffer = new Float32Array(bufferFloats);
+  for (const data of dataFiles) {
+    await writeData(data, folder, buffer, options);
+  }
+}
+
+async function writeData(
+  { layout, jobs, computed }: PlannedData,
   folder: ArtifactFolder,
   buffer: Float32Array,
   { progress, signal }: { progress: Progress; signal: AbortSignal },
 ): Promise<void> {
-  await folder.write(file, graph.encode(layout));
   const output = await folder.create(layout.file, layout.byteLength);
   try {
     const writer = createExternalDataWriter(layout, {
@@ -30,11 +39,7 @@ export async function writeModel(
       await writer.write(name, bytesOf(values));
     }
     for (const job of jobs) {
-      for (let row = 0; row < job.rows; row += job.rowsPerBlock) {
-        signal.throwIfAborted();
-        const count = Math.min(job.rowsPerBlock, job.rows - row);
-        const block = buffer.subarray(0, count * job.columns);
-        await readFloats(job.from, row * job.columns, block);
+      for await (const block of readBlocks(job, buffer, signal)) {
         await writeBlock(writer, job, block);
       }
     }
@@ -45,14 +50,15 @@ export async function writeModel(
 }
 
 async function writeBlock(writer: ExternalDataWriter, job: WeightJob, block: Float32Array): Promise<void> {
-  refuseNonFinite(job.from, 'F32', block);
   if (job.encoding === 'f32') {
     await writer.write(job.name, bytesOf(block));
-  } else {
-    const { bits, groupSize } = job.encoding;
-    const { codes, scales } = (bits === 4 ? quantizeInt4 : quantizeInt8)(block, job.columns, groupSize);
-    await writer.write(codesOf(job.name), codes);
-    await writer.write(scalesOf(job.name), bytesOf(scales));
+    return;
+  }
+  const { codes, scales, zeros } = quantizeMatMulNBits(block, job.columns, job.encoding);
+  await writer.write(codesOf(job.name), codes);
+  await writer.write(scalesOf(job.name), bytesOf(scales));
+  if (zeros !== null) {
+    await writer.write(zerosOf(job.name), zeros);
   }
 }
 

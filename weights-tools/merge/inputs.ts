@@ -1,13 +1,8 @@
 import { stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { type PreprocessorConfig, parsePreprocessorConfig } from '../../src/core/model/preprocessor-config.ts';
-import {
-  type LlmShape,
-  parseEosTokenIds,
-  parseQwen2Config,
-  parseVoraConfig,
-  type VoraConfig,
-} from '../../src/core/model/vora-config.ts';
+import { type LlmShape, parseEosTokenIds, parseLlmShape } from '../../src/core/model/llm-config.ts';
+import { parseVoraConfig, type VoraConfig } from '../../src/core/model/vora-config.ts';
 import { BadInput } from '../bad-input.ts';
 import { type Checkpoint, openCheckpoint } from '../checkpoint.ts';
 import { readJsonFile, readOptionalJsonFile } from '../json-file.ts';
@@ -50,7 +45,7 @@ export async function openMergeInputs(
   const baseConfigPath = basePath === undefined ? undefined : join(basePath, 'config.json');
   const llmConfig = baseConfigPath === undefined ? configJson : await requireJson(baseConfigPath);
   if (baseConfigPath !== undefined) {
-    refuseOtherModel(baseConfigPath, parseQwen2Config(baseConfigPath, llmConfig), config.llm);
+    refuseOtherModel(baseConfigPath, parseLlmShape(baseConfigPath, llmConfig, 'qwen2'), config.llm);
   }
 
   const preprocessorPath = join(path, 'preprocessor_config.json');
@@ -101,8 +96,8 @@ async function requireJson(path: string): Promise<object> {
 function refuseOtherModel(basePath: string, base: LlmShape, expected: LlmShape): void {
   for (const [key, value] of Object.entries(expected)) {
     const found: unknown = Reflect.get(base, key);
-    if (found !== value) {
-      const message = `${key}: found ${String(found)}, expected ${value} as in the checkpoint's config.json`;
+    if (JSON.stringify(found) !== JSON.stringify(value)) {
+      const message = `${key}: found ${JSON.stringify(found)}, expected ${JSON.stringify(value)} as in the checkpoint's config.json`;
       throw new BadInput(`${basePath}: ${message}; is this the base it was trained on?`);
     }
   }

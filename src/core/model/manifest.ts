@@ -19,8 +19,18 @@ const resize = z.discriminatedUnion('mode', [
   z.strictObject({ mode: z.literal('native'), minPixels: count, maxPixels: count }),
 ]);
 
+/** Llama 3.1's stretched RoPE: low frequencies divided by `factor`, high ones kept, blended in between. */
+const ropeScaling = z.strictObject({
+  type: z.literal('llama3'),
+  factor: z.number().positive(),
+  lowFrequencyFactor: z.number().positive(),
+  highFrequencyFactor: z.number().positive(),
+  originalMaxPositions: modelCount.positions,
+});
+
 const llm = z.strictObject({
-  architecture: z.literal('qwen2'),
+  /** `qwen3` has norms on queries and keys; else the four differ in what the other fields say. */
+  architecture: z.enum(['qwen2', 'qwen3', 'llama', 'mistral']),
   hiddenSize: modelCount.width,
   layers: modelCount.layers,
   attentionHeads: modelCount.width,
@@ -30,6 +40,10 @@ const llm = z.strictObject({
   vocabSize: modelCount.vocabulary,
   maxPositions: modelCount.positions,
   ropeTheta: z.number().positive(),
+  /** Null for plain RoPE. */
+  ropeScaling: ropeScaling.nullable().default(null),
+  /** Linears of a block that have a bias; Qwen2's, where a manifest from before this field says nothing. */
+  biases: z.array(z.enum(['q', 'k', 'v', 'o', 'gate', 'up', 'down'])).default(['q', 'k', 'v']),
   rmsNormEps: z.number().positive(),
   tieWordEmbeddings: z.boolean(),
   eosTokenIds: z.array(z.number().int().nonnegative()).min(1),
@@ -62,7 +76,8 @@ export const manifestSchema = z.strictObject({
   /** Weight format: `f32`, `bf16`, `f16` for merged; `f32`, `int8`, `int4` for onnx; `f32` for edge. */
   weights: z.string().min(1),
   llm,
-  vision,
+  /** Null for a model of text only. */
+  vision: vision.nullable(),
   provenance: z.strictObject({
     tool: z.string(),
     toolVersion: z.string(),
@@ -76,6 +91,12 @@ export const manifestSchema = z.strictObject({
 
 export type Manifest = z.infer<typeof manifestSchema>;
 export type LlmFacts = Manifest['llm'];
-export type VisionFacts = Manifest['vision'];
+export type VisionFacts = z.infer<typeof vision>;
 export type ResizeMode = VisionFacts['resize'];
+/** The manifest of a model that sees. */
+export type SeeingManifest = Manifest & { readonly vision: VisionFacts };
 export type FileDigest = z.infer<typeof file>;
+
+export function isSeeing(manifest: Manifest): manifest is SeeingManifest {
+  return manifest.vision !== null;
+}

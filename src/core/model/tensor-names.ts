@@ -27,6 +27,9 @@ export const LINEARS = {
 
 export type Linear = keyof typeof LINEARS;
 
+/** Qwen3's norms of each head's queries and keys. */
+export const HEAD_NORMS = ['self_attn.q_norm', 'self_attn.k_norm'] as const;
+
 /** Tensors of the vision embedding: conv 3→D, RMSNorm, position table, projection D→hidden. */
 export const VISION = {
   convWeight: 'vision_embedding.patchifier.proj.weight',
@@ -66,16 +69,19 @@ export function tensorPart(name: string): string {
   return /^(llm\.)?(model\.|lm_head\.)/.test(name) ? 'language model' : 'other';
 }
 
-/** Every tensor of a Qwen2 language model with its shape, in the order of the forward pass. */
+/** Every tensor of a language model with its shape, in the order of the forward pass. */
 export function llmShapes(llm: Omit<LlmFacts, 'eosTokenIds'>): Map<string, number[]> {
   const shapes = new Map([[EMBED_TOKENS, [llm.vocabSize, llm.hiddenSize]]]);
   for (let layer = 0; layer < llm.layers; layer += 1) {
     shapes.set(layerTensor(layer, INPUT_NORM), [llm.hiddenSize]);
     for (const [linear, [rows, columns]] of linearShapes(llm)) {
       shapes.set(layerTensor(layer, LINEARS[linear]), [rows, columns]);
-      if (linear === 'q' || linear === 'k' || linear === 'v') {
+      if (llm.biases.includes(linear)) {
         shapes.set(layerTensor(layer, LINEARS[linear], 'bias'), [rows]);
       }
+    }
+    if (llm.architecture === 'qwen3') {
+      HEAD_NORMS.forEach((norm) => shapes.set(layerTensor(layer, norm), [llm.headDim]));
     }
     shapes.set(layerTensor(layer, POST_ATTENTION_NORM), [llm.hiddenSize]);
   }

@@ -30,7 +30,7 @@ async function editTensors(
   await editManifest(folder, (found) => {
     const manifest = manifestSchema.parse(found);
     const artifacts = manifest.artifacts.map((old) => (old.path === file ? { path: file, ...digest } : old));
-    const sha256 = file === VISION_FILE ? digest.sha256 : manifest.vision.sha256;
+    const sha256 = file === VISION_FILE ? digest.sha256 : manifest.vision?.sha256;
     Object.assign(found, { artifacts, vision: { ...manifest.vision, sha256 } });
   });
 }

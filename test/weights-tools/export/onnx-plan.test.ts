@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { LlmFacts } from '../../../src/core/model/manifest.ts';
 import { EMBED_TOKENS, llmShapes, LM_HEAD } from '../../../src/core/model/tensor-names.ts';
-import type { TensorRef } from '../../../weights-tools/checkpoint.ts';
+import type { WeightRows } from '../../../weights-tools/weight-rows.ts';
 import { describePlan, type OnnxPlan, planOnnx, type WeightFormat } from '../../../weights-tools/export/onnx-plan.ts';
 
 const QWEN_7B: LlmFacts = {
@@ -15,24 +15,17 @@ const QWEN_7B: LlmFacts = {
   vocabSize: 152064,
   maxPositions: 4096,
   ropeTheta: 1e6,
+  ropeScaling: null,
+  biases: ['q', 'k', 'v'],
   rmsNormEps: 1e-6,
   tieWordEmbeddings: false,
   eosTokenIds: [151645],
 };
-const NOT_READ = {
-  name: 'model.safetensors',
-  byteLength: 0,
-  slice: () => Promise.reject(new Error('a plan reads no weights')),
-  readInto: () => Promise.reject(new Error('a plan reads no weights')),
-  close: () => Promise.resolve(),
-};
 
 function plan(llm: LlmFacts, weights: WeightFormat, memoryBytes = 1e9): OnnxPlan {
-  const tensors = new Map<string, TensorRef>(
-    [...llmShapes(llm)].map(([name, shape]) => [
-      name,
-      { name, shape, dtype: 'F32', start: 0, end: 0, source: NOT_READ },
-    ]),
+  const read = (): Promise<never> => Promise.reject(new Error('a plan reads no weights'));
+  const tensors = new Map<string, WeightRows>(
+    [...llmShapes(llm)].map(([name, shape]) => [name, { name, shape, scratchFloats: () => 0, read }]),
   );
   return planOnnx(llm, tensors, { weights, groupSize: 32, memoryBytes });
 }

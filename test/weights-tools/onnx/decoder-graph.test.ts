@@ -17,6 +17,8 @@ const LLM: LlmFacts = {
   vocabSize: 40,
   maxPositions: 64,
   ropeTheta: 10_000,
+  ropeScaling: null,
+  biases: ['q', 'k', 'v'],
   rmsNormEps: 1e-6,
   tieWordEmbeddings: false,
   eosTokenIds: [0],

@@ -1,0 +1,88 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type FileDigest, type Manifest, MANIFEST_FILE } from '../../src/core/model/manifest.ts';
+import { BadInput } from '../bad-input.ts';
+import type { TensorRef } from '../checkpoint.ts';
+import { digestFile } from '../digest.ts';
+import { readJsonFile } from '../json-file.ts';
+import type { MergeRequest } from '../merge/merge-request.ts';
+import { readTextFiles, type TextFiles } from '../merge/text-files.ts';
+import { storedRows, type WeightRows } from '../weight-rows.ts';
+import { openMerged, refuseUnlisted, verifyFile } from './merged-model.ts';
+
+export interface VerifyOptions {
+  readonly onBytes?: (bytes: number) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** What every export starts from: a merged folder, or a merge that happens while it is read. */
+export interface ExportSource {
+  /** For messages: the folder, or what is added to what. */
+  readonly description: string;
+  /** As `vora merge` would have written it, kind `merged`. */
+  readonly manifest: Manifest;
+  /** In the order of the forward pass. */
+  readonly llm: ReadonlyMap<string, WeightRows>;
+  /** Null for a model of text only. */
+  readonly vision: ReadonlyMap<string, TensorRef> | null;
+  /** config.json of the language model. */
+  readonly llmConfig: object;
+  readonly text: TextFiles;
+  /** Folders that the output must not replace. */
+  readonly folders: readonly string[];
+  /** Bytes that `verifyInputs` reads. */
+  readonly inputBytes: number;
+  /**
+   * Digests of all that was read, for the provenance.
+   *
+   * @throws BadInput when a file of a merged folder is not what its manifest says
+   */
+  verifyInputs(options: VerifyOptions): Promise<readonly FileDigest[]>;
+  close(): Promise<void>;
+}
+
+/**
+ * @throws BadInput, MalformedFile
+ */
+export async function openExportSource(request: MergeRequest): Promise<ExportSource> {
+  const { path } = request;
+  if (path === null || (await stat(join(path, MANIFEST_FILE)).catch(() => undefined)) === undefined) {
+    throw new BadInput(`${path}: found no ${MANIFEST_FILE}, expected a folder that vora merge has finished`);
+  }
+  return openMergedSource(path);
+}
+
+async function openMergedSource(folder: string): Promise<ExportSource> {
+  const merged = await openMerged(folder);
+  const { manifest, vision, close } = merged;
+  try {
+    const text = await readTextFiles([folder]);
+    refuseUnlisted(
+      folder,
+      manifest,
+      text.names.map((name) => join(folder, name)),
+    );
+    const llmConfig = Object(await readJsonFile(join(folder, 'config.json'))) as object;
+    return {
+      description: folder,
+      manifest,
+      llm: new Map([...merged.llm].map(([name, tensor]) => [name, storedRows(name, tensor)])),
+      vision,
+      llmConfig,
+      text,
+      folders: [folder],
+      inputBytes: manifest.artifacts.reduce((sum, { bytes }) => sum + bytes, 0),
+      async verifyInputs(options) {
+        for (const file of manifest.artifacts) {
+          await verifyFile(folder, file, options);
+        }
+        const own = { path: MANIFEST_FILE, ...(await digestFile(join(folder, MANIFEST_FILE))) };
+        return [own, ...manifest.artifacts];
+      },
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
