@@ -8,17 +8,22 @@ import torch
 
 from training.dataset import write_pictures, write_texts
 from training.export import export
+from training.held_out import write_held_out
 from training.llm_stage import train_llm
 from training.model_card import write_card
 from training.parallel import join
 from training.plot import plot_curves
 from training.recipe import FULL, SMOKE, Recipe
 from training.report import write_report
+from training.study import run_study
+from training.study_report import write_study
 from training.teacher_stage import train_teacher
 from training.tokenizer import save_tokenizer, train_tokenizer
 from training.vora_stage import train_look, train_vora
 
 STAGES = ("tokenizer", "data", "llm", "teacher", "look", "vora", "export", "evaluate", "plot", "card")
+BESIDE = {"heldout": ("out",), "study": ("run",), "study-report": ("run", "docs")}
+"""Commands that are no part of `all`, and the folders each needs; a stage needs run and out."""
 TEXT_SEED, PICTURE_SEED = 5, 11
 
 
@@ -53,19 +58,33 @@ def run_stage(stage: str, run: Path, out: Path, recipe: Recipe, device: torch.de
 
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
-    parser.add_argument("stage", choices=(*STAGES, "all"))
-    parser.add_argument("--work", dest="run", type=Path, required=True, help="folder for data, checkpoints and logs")
-    parser.add_argument("--out", type=Path, required=True, help="folder that gets base/ and adapter/")
+    parser.add_argument("stage", choices=(*STAGES, "all", *BESIDE))
+    parser.add_argument("--work", dest="run", type=Path, help="folder for data, checkpoints and logs")
+    parser.add_argument("--out", type=Path, help="folder that gets base/ and adapter/, or held-out sets")
+    parser.add_argument("--count", type=int, default=FULL.evaluated, help="heldout: pictures per task")
+    parser.add_argument("--only", help="study: one variant")
+    parser.add_argument("--docs", type=Path, help="study-report: folder that gets the page and its plots")
     parser.add_argument("--smoke", action="store_true", help="every stage at toy size, in seconds")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--workers", type=int, default=2, help="processes that render, threads that train")
     options = parser.parse_args(argv)
-    join()
-    torch.set_num_threads(options.workers)
-    recipe = SMOKE if options.smoke else FULL
-    for stage in STAGES if options.stage == "all" else (options.stage,):
-        print(f"{stage} …", flush=True)
-        run_stage(stage, options.run, options.out, recipe, torch.device(options.device), options.workers)
+    for folder in BESIDE.get(options.stage, ("run", "out")):
+        if getattr(options, folder) is None:
+            parser.error(f"{options.stage} needs --{'work' if folder == 'run' else folder}")
+    recipe, device = SMOKE if options.smoke else FULL, torch.device(options.device)
+    match options.stage:
+        case "heldout":
+            write_held_out(options.out, options.count)
+        case "study":
+            run_study(options.run, recipe, device, options.workers, options.only)
+        case "study-report":
+            write_study(options.run, recipe, options.docs)
+        case _:
+            join()
+            torch.set_num_threads(options.workers)
+            for stage in STAGES if options.stage == "all" else (options.stage,):
+                print(f"{stage} …", flush=True)
+                run_stage(stage, options.run, options.out, recipe, device, options.workers)
 
 
 if __name__ == "__main__":

@@ -6,33 +6,21 @@ packed rows decides what generation would.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable
 from dataclasses import dataclass
 from math import sqrt
-from random import Random
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from training.chart import make_chart
 from training.dialogue import CONTEXT, PADDING, Dialogue
+from training.held_out import make_pictures, make_texts
 from training.llm_stage import unpack
 from training.picture import Picture, Turn
-from training.scene import make_scene
-from training.text_picture import make_text
-from training.text_tasks import make_text_task
 from training.vision import to_patches
 from training.vora import Vora
 
 BATCH = 50
-
-TASKS: dict[str, Callable[[Random], Picture]] = {
-    "one line": lambda rng: make_text(rng, True, lines=1),
-    "two lines": lambda rng: make_text(rng, True, lines=2),
-    "scene": lambda rng: make_scene(rng, True),
-    "chart": lambda rng: make_chart(rng, True),
-}
 
 
 @dataclass(frozen=True)
@@ -78,9 +66,7 @@ def evaluate_pictures(vora: Vora, dialogue: Dialogue, task: str, count: int, see
 
     how: `causal` masks image tokens causally; `swapped` gives every question the next picture.
     """
-    rng = Random(f"evaluation {task} {seed}")
-    pictures = [TASKS[task](rng) for _ in range(count)]
-    return score_pictures(vora, dialogue, pictures, **how)
+    return score_pictures(vora, dialogue, make_pictures(task, count, seed), **how)
 
 
 @torch.no_grad()
@@ -101,15 +87,8 @@ def score_pictures(
 @torch.no_grad()
 def evaluate_texts(vora: Vora, dialogue: Dialogue, count: int, seed: int) -> list[Score]:
     """Scores of text-only instructions: maps of held-out pictures, and tasks without a picture."""
-    rng, tally = Random(f"evaluation text {seed}"), Tally()
-    asked = []
-    for _ in range(count):
-        picture = rng.choice(list(TASKS.values()))(rng)
-        turns = [Turn(f"map {t.kind}", t.question, t.answer) for t in picture.turns]
-        asked.append(Asked(dialogue.cells(picture), turns, "\n"))
-        facts, turns = make_text_task(rng, True)
-        turns = [Turn(f"text {t.kind}", t.question, t.answer) for t in turns]
-        asked.append(Asked(dialogue.encode(facts), turns, "\n" if facts else ""))
+    tally = Tally()
+    asked = [Asked(dialogue.encode(task.context), task.turns, task.joint) for task in make_texts(count, seed)]
     for start in range(0, len(asked), BATCH):
         _judge(vora, dialogue, asked[start : start + BATCH], torch.zeros(0, 1), tally, causal=False)
     return tally.scores()

@@ -2,21 +2,16 @@
 
 import json
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import torch
 
 from training.decoder import Linear
 from training.dialogue import Dialogue
-from training.evaluate import TASKS, Score, evaluate_pictures, evaluate_texts, score_pictures
+from training.evaluate import Score, evaluate_pictures, evaluate_texts, score_pictures
 from training.export import load_exported
-from training.foreign import draw_svg, draw_text, through_jpeg
+from training.held_out import SEED, SIDE_SHARE, TASKS, foreign_sets
 from training.vora import Vora
-
-SEED = 1
-SIDE_SHARE = 4
-"""The figures beside the main ones are of a fourth of the pictures."""
 
 
 def write_report(model: Path, out: Path, count: int) -> None:
@@ -42,11 +37,7 @@ def write_report(model: Path, out: Path, count: int) -> None:
 
 def foreign_scores(vora: Vora, dialogue: Dialogue, count: int) -> dict[str, list[Score]]:
     """Scores on pictures that our generators did not write themselves."""
-    rng = Random(f"foreign {SEED}")
-    sets = {f"{task}, JPEG 60": [through_jpeg(make(rng)) for _ in range(count)] for task, make in TASKS.items()}
-    sets["text by resvg"] = [draw_text(rng) for _ in range(count)]
-    sets["SVG shapes by resvg"] = [draw_svg(rng) for _ in range(count)]
-    return {name: score_pictures(vora, dialogue, pictures) for name, pictures in sets.items()}
+    return {pictures.name: score_pictures(vora, dialogue, pictures.seen()) for pictures in foreign_sets(count)}
 
 
 def as_json(scores: list[Score]) -> list[dict[str, Any]]:
