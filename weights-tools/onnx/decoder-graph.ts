@@ -1,6 +1,7 @@
 import type { LlmFacts } from '../../src/core/model/manifest.ts';
 import {
   FINAL_NORM,
+  HEAD_NORMS,
   INPUT_NORM,
   layerTensor,
   LINEARS,
@@ -36,6 +37,7 @@ interface Scope {
   readonly graph: GraphBuilder;
   readonly llm: LlmFacts;
   readonly encodings: DecoderEncodings;
+  /** Of what the model has: a bias or norm that is not there is left out. */
   readonly shapes: ReadonlyMap<string, readonly number[]>;
   readonly weights: StoredWeight[];
   readonly attentionInputs: readonly Value[];
@@ -43,7 +45,8 @@ interface Scope {
 }
 
 /**
- * The Qwen2 decoder (transformers, models/qwen2/modeling_qwen2.py) without its embedding; the KV cache goes in and out.
+ * The decoder of Qwen2, Qwen3, Llama and Mistral (transformers, models/<name>/modeling_<name>.py) without its embedding; the
+ * KV cache goes in and out.
  *
  * Inputs: `inputs_embeds` f32 [B, S, hidden]; `attention_bias` f32 [B, 1, S, T], 0 or a large negative number, added to
  * the scores; `seqlens_k` i32 [B] = T − 1; `total_sequence_length` i32 = T; `num_logits_to_keep` i64: how many last
@@ -82,8 +85,9 @@ export function decoderGraph(llm: LlmFacts, encodings: DecoderEncodings): Decode
 
 function attention(scope: Scope, x: Value, layer: number): Value {
   const { graph, llm } = scope;
-  const query = project(scope, x, layer, 'q');
-  const key = project(scope, x, layer, 'k');
+  const [queryNorm, keyNorm] = HEAD_NORMS;
+  const query = headNorm(scope, project(scope, x, layer, 'q'), layerTensor(layer, queryNorm));
+  const key = headNorm(scope, project(scope, x, layer, 'k'), layerTensor(layer, keyNorm));
   const value = project(scope, x, layer, 'v');
   const past = ['key', 'value'].map((part) =>
     graph.input(`past_key_values.${layer}.${part}`, 'f32', ['batch', llm.kvHeads, 'past', llm.headDim]),
@@ -117,7 +121,7 @@ function feedForward(scope: Scope, x: Value, layer: number): Value {
   return project(scope, graph.node('Mul', [silu, project(scope, x, layer, 'up')]), layer, 'down');
 }
 
-/** One of the seven linears of a block, with its bias where Qwen2 has one. */
+/** One of the seven linears of a block, with its bias where the model has one. */
 function project(scope: Scope, x: Value, layer: number, which: Linear): Value {
   const { graph, encodings, shapes } = scope;
   const name = layerTensor(layer, LINEARS[which]);
@@ -140,6 +144,16 @@ function lmHead({ graph, llm, encodings, weights }: Scope, x: Value): Value {
 function norm(scope: Scope, x: Value, weight: string): Value {
   const attributes = { axis: { int: -1 }, epsilon: { float: scope.llm.rmsNormEps } };
   return scope.graph.node('SimplifiedLayerNormalization', [x, vector(scope, weight)], { attributes });
+}
+
+/** Qwen3's RMSNorm over each head of x [B, S, heads · headDim]; x itself in a model without. */
+function headNorm(scope: Scope, x: Value, weight: string): Value {
+  if (!scope.shapes.has(weight)) {
+    return x;
+  }
+  const { graph, llm } = scope;
+  const heads = graph.node('Reshape', [x, graph.indices(`${weight}.heads`, [0, 0, -1, llm.headDim])]);
+  return graph.node('Reshape', [norm(scope, heads, weight), graph.indices(`${weight}.joined`, [0, 0, -1])]);
 }
 
 /** A norm's weight or a linear's bias. */

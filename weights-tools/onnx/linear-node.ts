@@ -25,7 +25,8 @@ export function linear(
   const tensors = storedTensors(weight).map((tensor) => graph.external(tensor));
   if (encoding !== 'f32') {
     const [outFeatures = 0, inFeatures = 0] = weight.shape;
-    return graph.node('MatMulNBits', [x, ...tensors, null, null, bias], {
+    const [codes = null, scales = null, zeroPoints = null] = tensors;
+    return graph.node('MatMulNBits', [x, codes, scales, zeroPoints, null, bias], {
       ...named,
       domain: MICROSOFT,
       attributes: {

@@ -1,14 +1,5 @@
+import type { BlockEncoding } from '../quantize/matmul-nbits.ts';
 import type { ExternalTensor } from './external-data.ts';
-
-/** Group sizes that ONNX Runtime's CPU, CUDA and WebGPU kernels of MatMulNBits share. */
-export const GROUP_SIZES = [16, 32, 64, 128] as const;
-export type GroupSize = (typeof GROUP_SIZES)[number];
-
-/** Codes of a few bits with one scale for each group of neighbours in a row. */
-export interface BlockEncoding {
-  readonly bits: 4 | 8;
-  readonly groupSize: GroupSize;
-}
 
 export type WeightEncoding = 'f32' | BlockEncoding;
 
@@ -20,16 +11,21 @@ export interface StoredWeight {
   readonly encoding: WeightEncoding;
 }
 
-/** The external tensors that a weight becomes: itself, or codes and scales (ContribOperators.md, MatMulNBits). */
+/**
+ * The external tensors that a weight becomes: itself, or codes, scales and, when asymmetric, zero points
+ * (ContribOperators.md, MatMulNBits).
+ */
 export function storedTensors({ name, shape, encoding }: StoredWeight): ExternalTensor[] {
   if (encoding === 'f32') {
     return [{ name, type: 'f32', shape }];
   }
   const [rows = 1, columns = 1] = shape;
-  const groups = Math.ceil(columns / encoding.groupSize);
+  const { bits, groupSize, symmetric } = encoding;
+  const groups = Math.ceil(columns / groupSize);
   return [
-    { name: codesOf(name), type: 'u8', shape: [rows, groups, (encoding.groupSize * encoding.bits) / 8] },
+    { name: codesOf(name), type: 'u8', shape: [rows, groups, (groupSize * bits) / 8] },
     { name: scalesOf(name), type: 'f32', shape: [rows, groups] },
+    ...(symmetric ? [] : [{ name: zerosOf(name), type: 'u8', shape: [rows, Math.ceil((groups * bits) / 8)] } as const]),
   ];
 }
 
@@ -39,4 +35,8 @@ export function codesOf(weight: string): string {
 
 export function scalesOf(weight: string): string {
   return `${weight}.scales`;
+}
+
+export function zerosOf(weight: string): string {
+  return `${weight}.zero_points`;
 }

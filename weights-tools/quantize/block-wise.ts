@@ -1,82 +1,77 @@
-/** Rows of a weight, quantized. `codes` holds one code a byte or packed codes, as its maker says. */
-export interface QuantizedRows {
+import { type FitGrid, roundHalfEven } from './fit-grid.ts';
+
+/** Rows of a weight as codes, one a byte, with scale and zero point of each group of neighbours in a row. */
+export interface BlockCodes {
+  /** [rows, groups · groupSize]; what fills up the last group stands for 0. */
   readonly codes: Uint8Array;
-  /** f32 [rows, groups]; a weight is (code − 2^(bits − 1)) · scale of its group. */
+  /** f32 [rows, groups] */
   readonly scales: Float32Array;
+  /** [rows, groups]; a weight is (code − zero point) · scale. */
+  readonly zeros: Uint8Array;
+}
+
+export interface BlockFormat {
+  readonly bits: number;
+  readonly groupSize: number;
+  readonly fit: FitGrid;
+  /** Rounds a scale to the dtype in which it is stored; codes are then chosen for that scale. */
+  readonly storeScale?: (scale: number) => number;
+  /** What the squared error in a column counts for, [columns]; all the same when absent. */
+  readonly importance?: Float32Array | undefined;
 }
 
 /**
- * Symmetric round-to-nearest over groups along each row: f32 [rows, columns] to codes [rows, groups · groupSize], one a byte,
- * groups = ceil(columns / groupSize); the last group is filled up with the code of 0.
- *
- * The scale maps the value of largest magnitude, with its sign, to the lowest code: all 2^bits codes are in use, which at
- * 4 bits leaves a tenth less error than ±7 around the middle. Ties go to even.
+ * Rounds f32 [rows, columns] to the nearest code, ties to even, over groups along each row: groups = ceil(columns / groupSize).
+ * The quotient of weight and scale is rounded to f32 first, as torch divides.
  *
  * @throws RangeError for a value that is not finite
  */
-export function quantizeBlocks(values: Float32Array, columns: number, groupSize: number, bits: number): QuantizedRows {
+export function quantizeBlocks(values: Float32Array, columns: number, format: BlockFormat): BlockCodes {
+  const { bits, groupSize, fit, storeScale = Math.fround, importance = new Float32Array(columns).fill(1) } = format;
   const rows = values.length / columns;
   const groups = Math.ceil(columns / groupSize);
-  const middle = 2 ** (bits - 1);
-  const codes = new Uint8Array(rows * groups * groupSize).fill(middle);
+  const highest = 2 ** bits - 1;
+  const codes = new Uint8Array(rows * groups * groupSize);
   const scales = new Float32Array(rows * groups);
+  const zeros = new Uint8Array(rows * groups);
   for (let row = 0; row < rows; row += 1) {
     for (let group = 0; group < groups; group += 1) {
-      const start = row * columns + group * groupSize;
+      const first = group * groupSize;
+      const start = row * columns + first;
       const end = Math.min(start + groupSize, (row + 1) * columns);
-      const scale = Math.fround(peakOf(values, start, end) / -middle);
+      const grid = fit(values, start, end, importance.subarray(first, first + end - start));
+      const scale = storeScale(grid.scale);
+      const index = row * groups + group;
+      const target = index * groupSize;
+      codes.fill(grid.zero, target, target + groupSize);
       if (scale !== 0) {
-        const target = (row * groups + group) * groupSize;
         for (let i = start; i < end; i += 1) {
-          const code = roundHalfEven((values[i] ?? 0) / scale) + middle;
-          codes[target + i - start] = Math.min(code, 2 * middle - 1);
+          const code = roundHalfEven(Math.fround((values[i] ?? 0) / scale)) + grid.zero;
+          codes[target + i - start] = Math.min(Math.max(code, 0), highest);
         }
-        scales[row * groups + group] = scale;
       }
+      scales[index] = scale;
+      zeros[index] = grid.zero;
     }
   }
-  return { codes, scales };
+  return { codes, scales, zeros };
 }
 
 /** The f32 weights [rows, columns] that the codes of {@link quantizeBlocks} stand for. */
 export function dequantizeBlocks(
-  { codes, scales }: QuantizedRows,
+  { codes, scales, zeros }: BlockCodes,
   columns: number,
   groupSize: number,
-  bits: number,
 ): Float32Array {
   const groups = Math.ceil(columns / groupSize);
   const rows = scales.length / groups;
-  const middle = 2 ** (bits - 1);
   const values = new Float32Array(rows * columns);
   for (let row = 0; row < rows; row += 1) {
     for (let column = 0; column < columns; column += 1) {
-      const code = codes[row * groups * groupSize + column] ?? middle;
-      const scale = scales[row * groups + Math.floor(column / groupSize)] ?? 0;
-      values[row * columns + column] = (code - middle) * scale;
+      const index = row * groups + Math.floor(column / groupSize);
+      const code = codes[row * groups * groupSize + column] ?? 0;
+      values[row * columns + column] = (code - (zeros[index] ?? 0)) * (scales[index] ?? 0);
     }
   }
   return values;
 }
-
-/** The value of largest magnitude, with its sign. */
-function peakOf(values: Float32Array, start: number, end: number): number {
-  let peak = 0;
-  for (let i = start; i < end; i += 1) {
-    const value = values[i] ?? 0;
-    if (!(Math.abs(value) <= Math.abs(peak))) {
-      peak = value;
-    }
-    if (!Number.isFinite(peak)) {
-      throw new RangeError(`weight ${value} at element ${i} cannot be quantized`);
-    }
-  }
-  return peak;
-}
-
-/** Nearest integer, ties to even, for |x| < 2^51: adding 1.5 · 2^52 leaves a float64 no fraction bits. */
-function roundHalfEven(x: number): number {
-  return x + ROUNDING - ROUNDING;
-}
-
-const ROUNDING = 1.5 * 2 ** 52;
