@@ -4,11 +4,12 @@ import { BadInput } from '../bad-input.ts';
 import { formatByteSize } from '../byte-size.ts';
 import { COS_CACHE, decoderGraph, type DecoderEncodings, SIN_CACHE } from '../onnx/decoder-graph.ts';
 import { embedTokensGraph } from '../onnx/embed-tokens-graph.ts';
-import { type ExternalLayout, layoutExternalData } from '../onnx/external-data.ts';
+import { layoutExternalData } from '../onnx/external-data.ts';
 import type { OnnxGraph } from '../onnx/graph-builder.ts';
 import { ropeTables } from '../onnx/rope-tables.ts';
 import type { StoredWeight, WeightEncoding } from '../onnx/stored-weight.ts';
 import type { BlockEncoding, Clip, GroupSize } from '../quantize/matmul-nbits.ts';
+import type { TensorLayout } from '../tensor-writer.ts';
 import type { WeightRows } from '../weight-rows.ts';
 import { bufferFloats, planRowBlocks, type RowBlocks } from './row-blocks.ts';
 
@@ -31,11 +32,11 @@ export interface PlannedGraph {
   readonly file: string;
   readonly graph: OnnxGraph;
   /** Of the data file that holds its weights. */
-  readonly layout: ExternalLayout;
+  readonly layout: TensorLayout;
 }
 
 export interface PlannedData {
-  readonly layout: ExternalLayout;
+  readonly layout: TensorLayout;
   readonly jobs: readonly WeightJob[];
   /** Weights that no checkpoint holds, by name. */
   readonly computed: ReadonlyMap<string, Float32Array>;

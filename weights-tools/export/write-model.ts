@@ -1,8 +1,8 @@
 import type { ArtifactFolder } from '../artifact-folder.ts';
-import { createExternalDataWriter, type ExternalDataWriter } from '../onnx/external-data.ts';
 import { codesOf, scalesOf, zerosOf } from '../onnx/stored-weight.ts';
 import type { Progress } from '../progress.ts';
 import { quantizeMatMulNBits } from '../quantize/matmul-nbits.ts';
+import { createTensorWriter, type TensorWriter } from '../tensor-writer.ts';
 import type { OnnxPlan, PlannedData, WeightJob } from './onnx-plan.ts';
 import { readBlocks } from './row-blocks.ts';
 
@@ -29,7 +29,7 @@ async function writeData(
 ): Promise<void> {
   const output = await folder.create(layout.file, layout.byteLength);
   try {
-    const writer = createExternalDataWriter(layout, {
+    const writer = createTensorWriter(layout, {
       async write(bytes, position) {
         await output.write(bytes, position);
         progress.advance(bytes.byteLength);
@@ -49,7 +49,7 @@ async function writeData(
   }
 }
 
-async function writeBlock(writer: ExternalDataWriter, job: WeightJob, block: Float32Array): Promise<void> {
+async function writeBlock(writer: TensorWriter, job: WeightJob, block: Float32Array): Promise<void> {
   if (job.encoding === 'f32') {
     await writer.write(job.name, bytesOf(block));
     return;

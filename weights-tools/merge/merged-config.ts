@@ -1,4 +1,5 @@
 import type { PreprocessorConfig } from '../../src/core/model/preprocessor-config.ts';
+import type { LlmShape } from '../../src/core/model/llm-config.ts';
 import type { VoraConfig } from '../../src/core/model/vora-config.ts';
 import type { FloatDtype } from '../float-blocks.ts';
 
@@ -49,7 +50,10 @@ export function mergedConfig(source: object, ropeTheta: number, weights: FloatDt
 }
 
 /** vision/config.json, in the names of VoRAConfig and of CLIP's preprocessor, for loaders that read no manifest. */
-export function visionConfig(config: VoraConfig, preprocessor: PreprocessorConfig): Record<string, unknown> {
+export function visionConfig(
+  config: { llm: Pick<LlmShape, 'hiddenSize' | 'rmsNormEps'>; vision: VoraConfig['vision'] },
+  preprocessor: Omit<PreprocessorConfig, 'size'>,
+): Record<string, unknown> {
   const { resize, mean, std } = preprocessor;
   return {
     model_type: 'vora_vision_embedding',

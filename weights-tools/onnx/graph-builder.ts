@@ -1,4 +1,5 @@
-import type { ExternalLayout, ExternalTensor } from './external-data.ts';
+import type { TensorLayout } from '../tensor-writer.ts';
+import type { ExternalTensor } from './external-data.ts';
 import {
   ATTRIBUTE_TYPE,
   DATA_LOCATION_EXTERNAL,
@@ -74,7 +75,7 @@ export interface OnnxGraph {
   /** Every weight declared with `external`, in order. */
   readonly externals: readonly ExternalTensor[];
   /** The `.onnx` bytes. `layout` says where each external weight lies. */
-  encode(layout?: ExternalLayout): Uint8Array;
+  encode(layout?: TensorLayout): Uint8Array;
 }
 
 /** Builds a graph: `build` receives the builder and adds inputs, nodes and outputs to it. */
@@ -205,7 +206,7 @@ function attributeProto(name: string, attribute: Attribute): AttributeProto {
 }
 
 /** onnx/docs/ExternalData.md: location, offset and length are strings. */
-function externalProto(tensor: ExternalTensor, layout: ExternalLayout | undefined): TensorProto {
+function externalProto(tensor: ExternalTensor, layout: TensorLayout | undefined): TensorProto {
   const place = layout?.places.get(tensor.name);
   if (layout === undefined || place === undefined) {
     throw new Error(`external weight ${tensor.name} has no place in the data file`);

@@ -70,7 +70,7 @@ const vision = z.strictObject({
 export const manifestSchema = z.strictObject({
   format: z.literal('vora'),
   formatVersion: z.literal(MANIFEST_FORMAT_VERSION),
-  kind: z.enum(['merged', 'onnx', 'edge']),
+  kind: z.enum(['merged', 'onnx', 'edge', 'vllm', 'gguf']),
   /** Name that the API shows, e.g. `vora-random`. */
   name: z.string().min(1),
   /** Weight format: `f32`, `bf16`, `f16` for merged; `f32`, `int8`, `int4` for onnx; `f32` for edge. */

@@ -1,9 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import {
-  createExternalDataWriter,
-  type ExternalDataWriter,
-  layoutExternalData,
-} from '../../../weights-tools/onnx/external-data.ts';
+import { layoutExternalData } from '../../../weights-tools/onnx/external-data.ts';
+import { createTensorWriter, type TensorWriter } from '../../../weights-tools/tensor-writer.ts';
 
 const TENSORS = [
   { name: 'a', type: 'f32', shape: [2, 3] },
@@ -11,11 +8,11 @@ const TENSORS = [
   { name: 'c', type: 'f32', shape: [1] },
 ] as const;
 
-function writerIntoMemory(): { writer: ExternalDataWriter; data: Uint8Array } {
+function writerIntoMemory(): { writer: TensorWriter; data: Uint8Array } {
   const layout = layoutExternalData('w.data', TENSORS);
   const data = new Uint8Array(layout.byteLength);
   const write = (bytes: Uint8Array, position: number): Promise<void> => Promise.resolve(data.set(bytes, position));
-  return { writer: createExternalDataWriter(layout, { write }), data };
+  return { writer: createTensorWriter(layout, { write }), data };
 }
 
 describe('layoutExternalData', () => {
@@ -41,7 +38,7 @@ describe('layoutExternalData', () => {
   });
 });
 
-describe('createExternalDataWriter', () => {
+describe('createTensorWriter', () => {
   it('puts blocks of alternating tensors into their places', async () => {
     const { writer, data } = writerIntoMemory();
     await writer.write('c', Uint8Array.of(1, 2, 3, 4));

@@ -1,6 +1,7 @@
 import { InferenceSession } from 'onnxruntime-node';
-import { createExternalDataWriter, layoutExternalData } from '../../../weights-tools/onnx/external-data.ts';
+import { layoutExternalData } from '../../../weights-tools/onnx/external-data.ts';
 import type { OnnxGraph } from '../../../weights-tools/onnx/graph-builder.ts';
+import { createTensorWriter } from '../../../weights-tools/tensor-writer.ts';
 
 /** Opens a graph in ONNX Runtime with its external weights from memory. */
 export async function openGraph(
@@ -9,7 +10,7 @@ export async function openGraph(
 ): Promise<InferenceSession> {
   const layout = layoutExternalData('weights.data', graph.externals);
   const data = new Uint8Array(layout.byteLength);
-  const writer = createExternalDataWriter(layout, {
+  const writer = createTensorWriter(layout, {
     write: (bytes, position) => Promise.resolve(data.set(bytes, position)),
   });
   for (const { name } of graph.externals) {

@@ -1,0 +1,72 @@
+import type { ArtifactFolder } from '../artifact-folder.ts';
+import { INDEX_FILE } from '../checkpoint.ts';
+import { encodeInPlace } from '../float-blocks.ts';
+import type { Progress } from '../progress.ts';
+import { shardIndex } from '../safetensors-shards.ts';
+import { createTensorWriter, type TensorWriter } from '../tensor-writer.ts';
+import { readBlocks } from './row-blocks.ts';
+import type { VllmJob, VllmPlan, VllmShard } from './vllm-plan.ts';
+import type { VllmScheme } from './vllm-scheme.ts';
+
+/** Writes the planned shards, block of rows by block of rows, through one buffer; the index last, where there are several. */
+export async function writeVllm(
+  { scheme, shards, bufferFloats }: VllmPlan,
+  folder: ArtifactFolder,
+  { progress, signal }: { progress: Progress; signal: AbortSignal },
+): Promise<void> {
+  const buffer = new Float32Array(bufferFloats);
+  for (const { file, layout, jobs } of shards) {
+    const output = await folder.create(file, layout.byteLength);
+    try {
+      await output.write(layout.header, 0);
+      const writer = createTensorWriter(
+        { file, places: layout.tensors, byteLength: layout.byteLength },
+        {
+          async write(bytes, position) {
+            await output.write(bytes, position);
+            progress.advance(bytes.byteLength);
+          },
+        },
+      );
+      for (const job of jobs) {
+        for await (const block of readBlocks(job, buffer, signal)) {
+          await writeBlock(writer, job, scheme, block);
+        }
+        if (job.shapeTensor !== null) {
+          const shape = BigInt64Array.of(BigInt(job.rows), BigInt(job.columns));
+          await writer.write(job.shapeTensor.name, new Uint8Array(shape.buffer));
+        }
+      }
+      writer.finish();
+    } finally {
+      await output.close();
+    }
+  }
+  if (shards.length > 1) {
+    await folder.write(INDEX_FILE, indexOf(shards));
+  }
+}
+
+async function writeBlock(
+  writer: TensorWriter,
+  { isQuantized, parts, columns }: VllmJob,
+  scheme: VllmScheme,
+  block: Float32Array,
+): Promise<void> {
+  const encoded = isQuantized ? scheme.encode(block, columns) : [encodeInPlace('BF16', block)];
+  for (const [index, { name }] of parts.entries()) {
+    await writer.write(name, encoded[index] ?? new Uint8Array());
+  }
+}
+
+function indexOf(shards: readonly VllmShard[]): string {
+  const fileOf = new Map<string, string>();
+  let bytes = 0;
+  for (const { file, layout } of shards) {
+    for (const { name, start, end } of layout.tensors.values()) {
+      fileOf.set(name, file);
+      bytes += end - start;
+    }
+  }
+  return shardIndex(fileOf, bytes);
+}
