@@ -1,0 +1,132 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { VERIFY_ANSWER_MAX_TOKENS } from '../../src/core/limits.ts';
+import { BadInput } from '../bad-input.ts';
+import { withProgress } from '../progress.ts';
+import { type AnswerComparison, compareAnswer } from './answer-statistics.ts';
+import { type LanguageSession, openLanguageSession } from './language-session.ts';
+import { createLogitsFile } from './logits-file.ts';
+import { createPromptReader, type PromptReader } from './prompt.ts';
+import type { Question } from './prompt-set.ts';
+import { createImageReader } from './read-image.ts';
+import type { Side } from './side.ts';
+
+export interface AnswerOptions {
+  /** Length of an answer that is A's own. */
+  readonly maxTokens: number;
+  readonly memoryBytes: number;
+  /** Where graphs and logits are written meanwhile. */
+  readonly scratch: string;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Shows both models the same prompts and the same answers, the known one or else A's own, and compares what each says at
+ * every token. One model is open at a time: A's logits lie in a file meanwhile, 4 bytes a token and word.
+ *
+ * @param questions none with a picture unless both models have eyes
+ * @throws BadInput when the models do not share vocabulary and tokenizer, or an answer is too long
+ */
+export async function compareAnswers(
+  a: Side,
+  b: Side,
+  questions: readonly Question[],
+  options: AnswerOptions,
+): Promise<AnswerComparison[]> {
+  const { vocabSize, eosTokenIds } = a.manifest.llm;
+  const reader = createPromptReader(sharedText(a, b), await createImageReader());
+  const folder = await mkdtemp(join(options.scratch, 'vora-verify-'));
+  const logits = await createLogitsFile(join(folder, 'logits'));
+  try {
+    const asked = await eachQuestion(a, join(folder, 'a'), questions, options, async (question, session) => {
+      const prompt = await reader.read(question, a.manifest.vision);
+      const tokens = knownTokens(question, eosTokenIds, reader) ?? (await session.continueGreedily(prompt, options.maxTokens));
+      await logits.append(await session.logits(prompt, tokens));
+      return { question, tokens };
+    });
+    return await eachQuestion(b, join(folder, 'b'), asked, options, async ({ question, tokens }, session) => {
+      const prompt = await reader.read(question, b.manifest.vision);
+      const found = { b: await session.logits(prompt, tokens), a: await logits.next(tokens.length * vocabSize) };
+      return compareAnswer(found, tokens, {
+        withImage: question.image !== null,
+        kind: question.kind,
+        isKnown: question.answer !== null,
+        endTokens: eosTokenIds,
+      });
+    });
+  } finally {
+    await logits.close();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Runs one model over all items, and frees it. */
+async function eachQuestion<Item, Result>(
+  side: Side,
+  folder: string,
+  items: readonly Item[],
+  { memoryBytes, signal }: AnswerOptions,
+  ask: (item: Item, session: LanguageSession) => Promise<Result>,
+): Promise<Result[]> {
+  const session = await openLanguageSession(await side.graphs({ folder, memoryBytes, signal }), side.manifest.llm);
+  try {
+    return await withProgress(
+      side.description,
+      items.length,
+      async (progress) => {
+        const results: Result[] = [];
+        for (const item of items) {
+          signal.throwIfAborted();
+          results.push(await ask(item, session));
+          progress.advance(1);
+        }
+        return results;
+      },
+      process.stderr,
+      (count) => `${count} prompts`,
+    );
+  } finally {
+    await session.close();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** The known answer as the model would have to give it, its end included; undefined where none is known. */
+function knownTokens(
+  { prompt, answer }: Question,
+  endTokens: readonly number[],
+  reader: PromptReader,
+): readonly number[] | undefined {
+  if (answer === null) {
+    return undefined;
+  }
+  const tokens = [...reader.answerIds(answer), ...endTokens.slice(0, 1)];
+  if (tokens.length > VERIFY_ANSWER_MAX_TOKENS) {
+    const place = `answer to ${JSON.stringify(prompt.slice(0, 80))}`;
+    throw new BadInput(`${place}: found ${tokens.length} tokens, expected at most ${VERIFY_ANSWER_MAX_TOKENS}`);
+  }
+  return tokens;
+}
+
+/** Logits are comparable word by word only: one vocabulary, one tokenizer, one template. */
+function sharedText(a: Side, b: Side): ReadonlyMap<string, string | Uint8Array> {
+  const [left, right] = [a.manifest.llm.vocabSize, b.manifest.llm.vocabSize];
+  if (left !== right) {
+    throw new BadInput(`${b.description}: found a vocabulary of ${right}, expected ${left} as in ${a.description}`);
+  }
+  for (const name of ['tokenizer.json', 'tokenizer_config.json', 'chat_template.jinja']) {
+    const contents = [a, b].flatMap(({ text }) => (text === null ? [] : [String(decode(text.get(name)))]));
+    if (new Set(contents).size > 1) {
+      throw new BadInput(`${b.description}: found another ${name} than in ${a.description}, expected the same`);
+    }
+  }
+  const text = a.text ?? b.text;
+  if (text === null) {
+    throw new BadInput(`${a.description}, ${b.description}: found no tokenizer.json, expected one with either`);
+  }
+  return text;
+}
+
+function decode(content: string | Uint8Array | undefined): string {
+  return typeof content === 'string' ? content : new TextDecoder().decode(content);
+}

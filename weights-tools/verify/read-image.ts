@@ -1,0 +1,47 @@
+import { readFile, stat } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { type CodecModules, createDecoder, type Decoder } from '../../src/core/image/decode.ts';
+import { applyOrientation } from '../../src/core/image/orientation.ts';
+import { type Patches, patchify } from '../../src/core/image/patchify.ts';
+import { preprocess } from '../../src/core/image/preprocess.ts';
+import { sniffImage } from '../../src/core/image/sniff.ts';
+import { IMAGE_MAX_BYTES } from '../../src/core/limits.ts';
+import type { VisionFacts } from '../../src/core/model/manifest.ts';
+import { BadInput } from '../bad-input.ts';
+
+type CodecModule = CodecModules[keyof CodecModules];
+
+// Node's own types leave this global out.
+declare const WebAssembly: { compile(bytes: Uint8Array): Promise<CodecModule> };
+
+/** A picture file as the patches that a model sees, exactly as worker and endpoint make them. */
+export type ImageReader = (path: string, vision: VisionFacts) => Promise<Patches>;
+
+export async function createImageReader(): Promise<ImageReader> {
+  const decoder = await loadDecoder();
+  return async (path, vision) => {
+    const { size } = await stat(path).catch(() => {
+      throw new BadInput(`${path}: found nothing, expected a picture that the prompt set names`);
+    });
+    if (size > IMAGE_MAX_BYTES) {
+      throw new BadInput(`${path}: found ${size} bytes, expected at most ${IMAGE_MAX_BYTES}`);
+    }
+    const bytes = new Uint8Array(await readFile(path));
+    const header = sniffImage(bytes, path);
+    const upright = applyOrientation(await decoder.decode(bytes, header, path), header.orientation);
+    return patchify(preprocess(upright, vision, path), vision.patchSize);
+  };
+}
+
+async function loadDecoder(): Promise<Decoder> {
+  const [jpeg, png, webp] = await Promise.all([
+    compile('@jsquash/jpeg/codec/dec/mozjpeg_dec.wasm'),
+    compile('@jsquash/png/codec/pkg/squoosh_png_bg.wasm'),
+    compile('@jsquash/webp/codec/dec/webp_dec.wasm'),
+  ]);
+  return createDecoder({ jpeg, png, webp });
+}
+
+async function compile(specifier: string): Promise<CodecModule> {
+  return WebAssembly.compile(await readFile(createRequire(import.meta.url).resolve(specifier)));
+}
