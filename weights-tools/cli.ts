@@ -3,11 +3,15 @@ import { MalformedFile } from '../src/core/bytes/malformed-file.ts';
 import { BadInput } from './bad-input.ts';
 import { exportEdgeCommand } from './commands/export-edge.ts';
 import { exportOnnxCommand } from './commands/export-onnx.ts';
+import { exportVllmCommand } from './commands/export-vllm.ts';
 import { inspectCommand } from './commands/inspect.ts';
+import { manifestCommand } from './commands/manifest.ts';
 import { mergeCommand } from './commands/merge.ts';
+import { verifyCommand } from './commands/verify.ts';
 import { Interrupted } from './interrupt.ts';
+import { PastBounds } from './verify/bounds.ts';
 
-export const EXIT = { ok: 0, badInput: 1, usage: 2, interruptedOrIo: 3 } as const;
+export const EXIT = { ok: 0, badInput: 1, usage: 2, interruptedOrIo: 3, pastBounds: 4 } as const;
 
 /** Runs one command; the result is the exit code. A bug is no exit code: it throws. */
 export async function runCli(argv: readonly string[]): Promise<number> {
@@ -19,8 +23,11 @@ export async function runCli(argv: readonly string[]): Promise<number> {
       new Command('export')
         .description('write a merged folder in the form that the endpoint or the worker reads')
         .addCommand(exportOnnxCommand())
-        .addCommand(exportEdgeCommand()),
+        .addCommand(exportEdgeCommand())
+        .addCommand(exportVllmCommand()),
     )
+    .addCommand(verifyCommand())
+    .addCommand(manifestCommand())
     .addHelpText(
       'after',
       '\nFrom a checkpoint to an answer:\n' +
@@ -29,7 +36,8 @@ export async function runCli(argv: readonly string[]): Promise<number> {
         '  $ vora export onnx merged --out onnx\n' +
         '  $ vora export edge merged --out edge\n' +
         '  $ vora serve --model onnx\n\n' +
-        'Exit codes: 0 done, 1 the input is at fault, 2 the command line is, 3 input/output failed or was interrupted.',
+        'Exit codes: 0 done, 1 the input is at fault, 2 the command line is, 3 input/output failed or was interrupted,\n' +
+        '4 two models differ by more than a bound of vora verify.',
     );
   throwInsteadOfExit(program);
   try {
@@ -53,6 +61,10 @@ function report(error: unknown): number {
   if (error instanceof BadInput || error instanceof MalformedFile) {
     process.stderr.write(`error: ${error.message}\n`);
     return EXIT.badInput;
+  }
+  if (error instanceof PastBounds) {
+    process.stderr.write(`${error.message}\n`);
+    return EXIT.pastBounds;
   }
   if (error instanceof Interrupted) {
     process.stderr.write(`\n${error.message}: the .partial folder is unfinished; the same command starts over\n`);

@@ -14,7 +14,7 @@ const STEPS = 10;
 const LINE_INTERVAL_MS = 2000;
 
 /**
- * Runs `work` and shows how far it is. However it ends, the bar ends with it: a bar left running hides the cursor and keeps
+ * Runs `work` and shows how far it is; `describe` says what is counted where that is not bytes. However it ends, the bar ends with it: a bar left running hides the cursor and keeps
  * the process alive.
  */
 export async function withProgress<T>(
@@ -22,9 +22,10 @@ export async function withProgress<T>(
   totalBytes: number,
   work: (progress: Progress) => Promise<T>,
   stream: ProgressStream = process.stderr,
+  describe: (total: number) => string = formatByteSize,
 ): Promise<T> {
   if (stream.isTTY !== true) {
-    return work(lines(task, totalBytes, stream));
+    return work(lines(task, totalBytes, stream, describe));
   }
   const bar = new SingleBar({
     stream,
@@ -33,7 +34,7 @@ export async function withProgress<T>(
     etaBuffer: 50,
     fps: 5,
   });
-  bar.start(totalBytes, 0, { size: formatByteSize(totalBytes), what: '' });
+  bar.start(totalBytes, 0, { size: describe(totalBytes), what: '' });
   try {
     const result = await work({
       advance(bytes, what) {
@@ -47,7 +48,12 @@ export async function withProgress<T>(
   }
 }
 
-function lines(task: string, totalBytes: number, stream: ProgressStream): Progress {
+function lines(
+  task: string,
+  totalBytes: number,
+  stream: ProgressStream,
+  describe: (total: number) => string,
+): Progress {
   let done = 0;
   let step = 0;
   let lastMs = performance.now();
@@ -58,7 +64,7 @@ function lines(task: string, totalBytes: number, stream: ProgressStream): Progre
       if (reached > step && performance.now() - lastMs > LINE_INTERVAL_MS) {
         step = reached;
         lastMs = performance.now();
-        stream.write(`${task}: ${(100 * step) / STEPS}% of ${formatByteSize(totalBytes)}\n`);
+        stream.write(`${task}: ${(100 * step) / STEPS}% of ${describe(totalBytes)}\n`);
       }
     },
   };
