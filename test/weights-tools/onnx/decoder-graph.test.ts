@@ -4,7 +4,7 @@ import type { LlmFacts } from '../../../src/core/model/manifest.ts';
 import { COS_CACHE, decoderGraph, SIN_CACHE } from '../../../weights-tools/onnx/decoder-graph.ts';
 import { ropeTables } from '../../../weights-tools/onnx/rope-tables.ts';
 import { openGraph } from './graph-session.ts';
-import { mulberry32, naiveQwen2, randomQwen2 } from './naive-qwen2.ts';
+import { mulberry32, naiveDecoder, randomDecoder, type Weights } from './naive-decoder.ts';
 
 const LLM: LlmFacts = {
   architecture: 'qwen2',
@@ -34,15 +34,15 @@ const vora = (query: number, key: number): boolean =>
 
 const random = mulberry32(7);
 const embeds = Array.from({ length: LENGTH }, () => Array.from({ length: LLM.hiddenSize }, () => random() - 0.5));
-const weights = randomQwen2(LLM);
+const weights = randomDecoder(LLM);
 let session: InferenceSession;
 
 type Cache = Record<string, Tensor>;
 
-function emptyCache(): Cache {
-  const none = (): Tensor => new Tensor('float32', new Float32Array(), [1, LLM.kvHeads, 0, LLM.headDim]);
+function emptyCache(llm = LLM): Cache {
+  const none = (): Tensor => new Tensor('float32', new Float32Array(), [1, llm.kvHeads, 0, llm.headDim]);
   return Object.fromEntries(
-    Array.from({ length: LLM.layers }, (_, layer) =>
+    Array.from({ length: llm.layers }, (_, layer) =>
       ['key', 'value'].map((part) => [`${layer}.${part}`, none()]),
     ).flat(),
   ) as Cache;
@@ -55,6 +55,7 @@ async function run(
   cache: Cache,
   allowed: (query: number, key: number) => boolean,
   keep: number,
+  model = session,
 ): Promise<{ logits: number[][]; cache: Cache }> {
   const length = end - start;
   const bias = new Float32Array(length * end);
@@ -63,7 +64,7 @@ async function run(
       bias[(query - start) * end + key] = allowed(query, key) ? 0 : MASKED;
     }
   }
-  const results = await session.run({
+  const results = await model.run({
     inputs_embeds: new Tensor('float32', Float32Array.from(embeds.slice(start, end).flat()), [
       1,
       length,
@@ -93,27 +94,30 @@ function largestDifference(a: number[][], b: number[][]): number {
   return Math.max(...a.flatMap((row, i) => row.map((value, j) => Math.abs(value - (b[i]?.[j] ?? Number.NaN)))));
 }
 
+/** The decoder of `llm` in ONNX Runtime. */
+function open(llm: LlmFacts, weights: Weights): Promise<InferenceSession> {
+  const { cos, sin } = ropeTables(llm);
+  const graph = decoderGraph(llm, { blocks: 'f32', lmHead: 'f32' });
+  return openGraph(graph, new Map([...weights, [COS_CACHE, cos], [SIN_CACHE, sin]]));
+}
+
 beforeAll(async () => {
-  const { cos, sin } = ropeTables(LLM.headDim, LLM.ropeTheta, LLM.maxPositions);
-  session = await openGraph(
-    decoderGraph(LLM, { blocks: 'f32', lmHead: 'f32' }),
-    new Map([...weights, [COS_CACHE, cos], [SIN_CACHE, sin]]),
-  );
+  session = await open(LLM, weights);
 });
 
 describe('decoder graph', () => {
-  it('equals a plain Qwen2 with the image mask: one prefill from an empty cache', async () => {
-    const expected = naiveQwen2(LLM, weights, embeds, vora);
+  it('equals a plain decoder with the image mask: one prefill from an empty cache', async () => {
+    const expected = naiveDecoder(LLM, weights, embeds, vora);
     const { logits } = await run(0, LENGTH, emptyCache(), vora, 0);
     expect(logits).toHaveLength(LENGTH);
     expect(largestDifference(logits, expected)).toBeLessThan(2e-5);
   });
 
-  it('equals a plain Qwen2 with the causal mask, and that differs from the image mask', async () => {
-    const expected = naiveQwen2(LLM, weights, embeds, causal);
+  it('equals a plain decoder with the causal mask, and that differs from the image mask', async () => {
+    const expected = naiveDecoder(LLM, weights, embeds, causal);
     const { logits } = await run(0, LENGTH, emptyCache(), causal, 0);
     expect(largestDifference(logits, expected)).toBeLessThan(2e-5);
-    expect(largestDifference(logits, naiveQwen2(LLM, weights, embeds, vora))).toBeGreaterThan(1e-2);
+    expect(largestDifference(logits, naiveDecoder(LLM, weights, embeds, vora))).toBeGreaterThan(1e-2);
   });
 
   it.each([
@@ -122,7 +126,7 @@ describe('decoder graph', () => {
     { name: 'a prefill and decode steps', steps: [8, 9, 10, 11, 12] },
     { name: 'decode from the first token', steps: [1, 2, 5, 6, 8, 9, 10, 11, 12] },
   ])('gives the same logits in parts: $name', async ({ steps }) => {
-    const expected = naiveQwen2(LLM, weights, embeds, vora);
+    const expected = naiveDecoder(LLM, weights, embeds, vora);
     let cache = emptyCache();
     let start = 0;
     const logits: number[][] = [];
@@ -140,5 +144,28 @@ describe('decoder graph', () => {
     const { logits } = await run(0, LENGTH, emptyCache(), vora, 2);
     expect(logits).toHaveLength(2);
     expect(largestDifference(logits, all.logits.slice(-2))).toBeLessThan(1e-6);
+  });
+});
+
+const STRETCHED: LlmFacts['ropeScaling'] = {
+  type: 'llama3',
+  factor: 8,
+  lowFrequencyFactor: 1,
+  highFrequencyFactor: 4,
+  originalMaxPositions: 64,
+};
+
+describe.each<{ name: string; facts: Partial<LlmFacts> }>([
+  { name: 'Qwen3: norms of heads, wider than hidden', facts: { architecture: 'qwen3', biases: [], headDim: 32 } },
+  { name: 'Llama 3.1: no bias, stretched RoPE', facts: { architecture: 'llama', biases: [], ropeScaling: STRETCHED } },
+  { name: 'a bias on every linear', facts: { biases: ['q', 'k', 'v', 'o', 'gate', 'up', 'down'] } },
+])('decoder graph of $name', ({ facts }) => {
+  it('equals a plain one', async () => {
+    const llm: LlmFacts = { ...LLM, ...facts };
+    const random = randomDecoder(llm);
+    const other = await open(llm, random);
+    const { logits } = await run(0, LENGTH, emptyCache(llm), vora, 0, other);
+    expect(largestDifference(logits, naiveDecoder(llm, random, embeds, vora))).toBeLessThan(4e-5);
+    expect(largestDifference(logits, naiveDecoder(LLM, weights, embeds, vora))).toBeGreaterThan(1e-2);
   });
 });

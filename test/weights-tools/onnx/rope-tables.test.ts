@@ -3,7 +3,7 @@ import { ropeTables } from '../../../weights-tools/onnx/rope-tables.ts';
 
 describe('ropeTables', () => {
   it('holds cos and sin of position × frequency', () => {
-    const { cos, sin } = ropeTables(8, 10_000, 50);
+    const { cos, sin } = ropeTables({ headDim: 8, ropeTheta: 10_000, ropeScaling: null, maxPositions: 50 });
     expect(cos).toHaveLength(50 * 4);
     for (const [position, pair] of [
       [0, 0],

@@ -1,44 +1,31 @@
 import type { LlmFacts } from '../../../src/core/model/manifest.ts';
+import { llmShapes } from '../../../src/core/model/tensor-names.ts';
 
 /** Weights by checkpoint name. */
 export type Weights = Map<string, Float32Array>;
 
-/** Deterministic weights of a small Qwen2, from one seed. */
-export function randomQwen2(llm: LlmFacts, seed = 1): Weights {
+/** Deterministic weights of a small model, from one seed. */
+export function randomDecoder(llm: LlmFacts, seed = 1): Weights {
   const random = mulberry32(seed);
   const tensor = (count: number, scale: number, offset = 0): Float32Array =>
     Float32Array.from({ length: count }, () => offset + scale * (random() + random() + random() - 1.5));
-  const h = llm.hiddenSize;
-  const kv = llm.kvHeads * llm.headDim;
-  const width = llm.attentionHeads * llm.headDim;
   const weights: Weights = new Map();
-  for (let layer = 0; layer < llm.layers; layer++) {
-    const block = `model.layers.${layer}`;
-    const linear = (name: string, outs: number, ins: number): unknown =>
-      weights.set(`${block}.${name}.weight`, tensor(outs * ins, 2 / Math.sqrt(ins)));
-    linear('self_attn.q_proj', width, h);
-    linear('self_attn.k_proj', kv, h);
-    linear('self_attn.v_proj', kv, h);
-    linear('self_attn.o_proj', h, width);
-    linear('mlp.gate_proj', llm.intermediateSize, h);
-    linear('mlp.up_proj', llm.intermediateSize, h);
-    linear('mlp.down_proj', h, llm.intermediateSize);
-    weights.set(`${block}.self_attn.q_proj.bias`, tensor(width, 1));
-    weights.set(`${block}.self_attn.k_proj.bias`, tensor(kv, 1));
-    weights.set(`${block}.self_attn.v_proj.bias`, tensor(kv, 1));
-    weights.set(`${block}.input_layernorm.weight`, tensor(h, 0.3, 1));
-    weights.set(`${block}.post_attention_layernorm.weight`, tensor(h, 0.3, 1));
+  for (const [name, shape] of llmShapes(llm)) {
+    const [outs = 0, ins] = shape;
+    if (ins !== undefined) {
+      weights.set(name, tensor(outs * ins, 2 / Math.sqrt(ins)));
+    } else {
+      weights.set(name, name.endsWith('bias') ? tensor(outs, 1) : tensor(outs, 0.3, 1));
+    }
   }
-  weights.set('model.norm.weight', tensor(h, 0.3, 1));
-  weights.set('lm_head.weight', tensor(llm.vocabSize * h, 2 / Math.sqrt(h)));
   return weights;
 }
 
 /**
- * Qwen2 in float64, as plain as it can be written: embeddings [L][hidden] and the mask `allowed(query, key)` in, logits
+ * Qwen2, Qwen3 or Llama in float64, as plain as it can be written: embeddings [L][hidden] and the mask `allowed(query, key)` in, logits
  * [L][vocab] out. The oracle for the ONNX decoder; shares no code with it.
  */
-export function naiveQwen2(
+export function naiveDecoder(
   llm: LlmFacts,
   weights: Weights,
   embeds: number[][],
@@ -56,10 +43,27 @@ export function naiveQwen2(
     const rms = Math.sqrt(x.reduce((sum, value) => sum + value * value, 0) / x.length + llm.rmsNormEps);
     return x.map((value, i) => (value / rms) * (get(`${name}.weight`)[i] ?? 0));
   };
+  const headNorm = (head: number[], name: string): number[] => (weights.has(`${name}.weight`) ? norm(head, name) : head);
+  const frequency = (i: number): number => {
+    const plain = llm.ropeTheta ** (-(2 * i) / llm.headDim);
+    if (llm.ropeScaling === null) {
+      return plain;
+    }
+    const { factor, lowFrequencyFactor: low, highFrequencyFactor: high, originalMaxPositions } = llm.ropeScaling;
+    const wavelength = (2 * Math.PI) / plain;
+    if (wavelength < originalMaxPositions / high) {
+      return plain;
+    }
+    if (wavelength > originalMaxPositions / low) {
+      return plain / factor;
+    }
+    const smooth = (originalMaxPositions / wavelength - low) / (high - low);
+    return ((1 - smooth) * plain) / factor + smooth * plain;
+  };
   const rotate = (head: number[], position: number): number[] => {
     const half = head.length / 2;
     return head.map((value, i) => {
-      const angle = position * llm.ropeTheta ** (-(2 * (i % half)) / head.length);
+      const angle = position * frequency(i % half);
       const partner = i < half ? -(head[i + half] ?? 0) : (head[i - half] ?? 0);
       return value * Math.cos(angle) + partner * Math.sin(angle);
     });
@@ -73,8 +77,12 @@ export function naiveQwen2(
     const normed = rows.map((row) => norm(row, `${block}.input_layernorm`));
     const project = (part: string, count: number): number[][][] =>
       normed.map((row) => heads(linear(row, `${block}.self_attn.${part}_proj`, count * llm.headDim), count));
-    const query = project('q', llm.attentionHeads).map((row, at) => row.map((head) => rotate(head, at)));
-    const key = project('k', llm.kvHeads).map((row, at) => row.map((head) => rotate(head, at)));
+    const turned = (part: string, count: number): number[][][] =>
+      project(part, count).map((row, at) =>
+        row.map((head) => rotate(headNorm(head, `${block}.self_attn.${part}_norm`), at)),
+      );
+    const query = turned('q', llm.attentionHeads);
+    const key = turned('k', llm.kvHeads);
     const value = project('v', llm.kvHeads);
     rows = rows.map((row, at) => {
       const attended = (query[at] ?? []).flatMap((head, index) => {
