@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { MalformedFile } from '../src/core/bytes/malformed-file.ts';
 import { BadInput } from './bad-input.ts';
 import { exportEdgeCommand } from './commands/export-edge.ts';
+import { exportGgufCommand } from './commands/export-gguf.ts';
 import { exportOnnxCommand } from './commands/export-onnx.ts';
 import { exportVllmCommand } from './commands/export-vllm.ts';
 import { inspectCommand } from './commands/inspect.ts';
@@ -24,6 +25,7 @@ export async function runCli(argv: readonly string[]): Promise<number> {
         .description('write a merged folder in the form that the endpoint or the worker reads')
         .addCommand(exportOnnxCommand())
         .addCommand(exportEdgeCommand())
+        .addCommand(exportGgufCommand())
         .addCommand(exportVllmCommand()),
     )
     .addCommand(verifyCommand())
