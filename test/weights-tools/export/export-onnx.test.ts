@@ -102,7 +102,7 @@ describe.each([
     const out = join(await tempFolder(), 'onnx');
     const { code, stderr } = await runInProcess('export', 'onnx', merged, '--weights', weights, '--out', out);
     expect({ code, warned: stderr.includes('warning') }).toEqual({ code: 0, warned: false });
-    expect(await readManifest(out)).toMatchObject({ kind: 'onnx', weights });
+    expect(await readManifest(out)).toMatchObject({ kind: 'onnx', weights: `${weights}-g32` });
 
     const quantized = await openOnnxModel(out, manifest.llm);
     let [divergence, rows, agreed, answered, lowest] = [0, 0, 0, 0, 1];
