@@ -5,12 +5,7 @@ import { type FileSource, openFileSource } from '../file-source.ts';
 import { type OnnxNode, type OnnxTensor, readOnnxHeader } from '../inspect/onnx-header.ts';
 import { codesOf } from '../onnx/stored-weight.ts';
 import { storedRows, type WeightRows } from '../weight-rows.ts';
-
-export interface OnnxWeights {
-  /** By checkpoint name, in f32 whatever they are stored in. */
-  readonly weights: ReadonlyMap<string, WeightRows>;
-  close(): Promise<void>;
-}
+import type { StoredModel } from './stored-model.ts';
 
 /** TensorProto.DataType. */
 const UINT8 = 2;
@@ -58,7 +53,7 @@ interface Quantized {
 export async function openOnnxWeights(
   models: readonly string[],
   shapes: ReadonlyMap<string, readonly number[]>,
-): Promise<OnnxWeights> {
+): Promise<StoredModel> {
   const sources = new Map<string, FileSource>();
   const close = async (): Promise<void> => {
     await Promise.all([...sources.values()].map((source) => source.close()));
