@@ -147,9 +147,12 @@ class Decoder(nn.Module):
         return states if depth else [*states[:-1], self.model.norm(states[-1])]
 
     def compile_layers(self) -> None:
-        """`torch.compile` each block: one graph for all of them, where the whole model would take a minute."""
+        """`torch.compile` each block: one graph for all of them, where the whole model would take a minute.
+
+        A graph per shape: a stage has one or two of them, and a graph for any shape is slower.
+        """
         for layer in self.model.layers:
-            layer.compile()
+            layer.compile(dynamic=False)
 
     def add_lora(self, rank: int, layers: int) -> None:
         """Freeze everything, then add trainable pairs to the seven linears of the first `layers` blocks."""

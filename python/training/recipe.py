@@ -25,6 +25,14 @@ class Recipe:
     vora_steps: int = 2600
     evaluated: int = 1000
     compiled: bool = True
+    study_seeds: int = 2
+    study_steps: int = 350
+    """Of every run of the study, and beneath it how many are distillation alone, on pictures of this number."""
+    study_look_steps: int = 70
+    study_look_batch: int = 16
+    study_blocks: int = 10
+    study_block: int = 16
+    """Held-out pictures per block and task."""
 
 
 FULL = Recipe()
@@ -46,4 +54,9 @@ SMOKE = Recipe(
     vora_steps=20,
     evaluated=8,
     compiled=False,
+    study_steps=20,
+    study_look_steps=5,
+    study_look_batch=4,
+    study_blocks=2,
+    study_block=2,
 )

@@ -34,7 +34,7 @@ class Vora(nn.Module):
         states: list[Tensor] = self.llm(embeddings, packed_mask(branch, None if causal else image), position)
         return states
 
-    def look(self, ids: Tensor, patches: Tensor, depth: int) -> list[Tensor]:
+    def look(self, ids: Tensor, patches: Tensor, depth: int, causal: bool = False) -> list[Tensor]:
         """States [B,64,H] of the image tokens after each of the first `depth` blocks, with no question asked."""
         start = image_start(ids)
         head: Tensor = self.llm.model.embed_tokens(ids[:, :start])
@@ -42,8 +42,9 @@ class Vora(nn.Module):
         branch = torch.full(embeddings.shape[:2], CONTEXT, device=ids.device)
         image = torch.zeros_like(branch, dtype=torch.bool)
         image[:, start:] = True
+        mask = packed_mask(branch, None if causal else image)
         position = torch.arange(embeddings.shape[1], device=ids.device).expand_as(branch)
-        return [s[:, start:] for s in self.llm(embeddings, packed_mask(branch, image), position, depth)[1:]]
+        return [s[:, start:] for s in self.llm(embeddings, mask, position, depth)[1:]]
 
 
 def image_start(ids: Tensor) -> int:

@@ -10,6 +10,7 @@ from training.dataset import open_pictures
 from training.decoder import Decoder
 from training.dialogue import CELL_COUNT
 from training.distillation import DistillationHeads
+from training.llm_stage import NO_MUON as LLM_NO_MUON
 from training.llm_stage import answer_loss, unpack
 from training.loop import train
 from training.optimizer import Optimizers
@@ -19,8 +20,9 @@ from training.teacher import Teacher, patches_to_pixels
 from training.vision import to_patches
 from training.vora import Vora, image_start
 
-NO_MUON = ("vision.proj", "pos_embed")
+NO_MUON = ("vision.proj", "pos_embed", *LLM_NO_MUON)
 MUON_LR, ADAM_LR = 0.004, 0.001
+SEED = 3
 
 
 def load_weights(run: Path, stage: str, module: str) -> dict[str, Tensor]:
@@ -29,22 +31,26 @@ def load_weights(run: Path, stage: str, module: str) -> dict[str, Tensor]:
     return state
 
 
-def build_vora(run: Path, recipe: Recipe) -> Vora:
-    """The trained LLM, rounded to bf16 as it will be published, with fresh LoRA and vision embedding."""
+def load_base(run: Path, recipe: Recipe) -> Decoder:
+    """The trained LLM, rounded to bf16 as it will be published."""
     decoder = Decoder(recipe.decoder)
     decoder.load_state_dict({k: v.bfloat16().float() for k, v in load_weights(run, "llm", "decoder").items()})
-    return Vora(decoder, recipe.vision_width, recipe.lora_rank, recipe.lora_layers)
+    return decoder
 
 
-class _Apprenticeship:
-    """Student, teacher, heads and pictures: what both stages share."""
+def build_vora(run: Path, recipe: Recipe) -> Vora:
+    """The base, frozen, with fresh LoRA and vision embedding."""
+    return Vora(load_base(run, recipe), recipe.vision_width, recipe.lora_rank, recipe.lora_layers)
 
-    def __init__(self, run: Path, recipe: Recipe, device: torch.device) -> None:
-        torch.manual_seed(3)
+
+class Apprenticeship:
+    """Student, teacher, heads and pictures: what all who learn to see share."""
+
+    def __init__(self, run: Path, recipe: Recipe, device: torch.device, vora: Vora) -> None:
         self.pictures = open_pictures(run / "pictures")
         self.depth = recipe.teacher_depth
         self.device = device
-        self.vora = build_vora(run, recipe).to(device)
+        self.vora = vora.to(device)
         self.teacher = Teacher(recipe.teacher_width, self.depth).to(device).requires_grad_(False)
         self.teacher.load_state_dict(load_weights(run, "teacher", "teacher"))
         self.heads = DistillationHeads(recipe.decoder.hidden_size, recipe.teacher_width, self.depth).to(device)
@@ -54,8 +60,8 @@ class _Apprenticeship:
     def modules(self) -> dict[str, torch.nn.Module]:
         return {"vora": self.vora, "heads": self.heads}
 
-    def optimizers(self) -> Optimizers:
-        return Optimizers([self.vora, self.heads], MUON_LR, ADAM_LR, NO_MUON)
+    def optimizers(self, rate: float = 1.0) -> Optimizers:
+        return Optimizers([self.vora, self.heads], rate * MUON_LR, rate * ADAM_LR, NO_MUON)
 
     def batch(self, number: int, size: int) -> tuple[np.ndarray, Tensor]:
         """Rows i16 [size,4,L] and patches, in the order of the file, which is the curriculum."""
@@ -71,10 +77,33 @@ class _Apprenticeship:
         loss: Tensor = self.heads(states, wanted)
         return loss
 
+    def losses(
+        self, rows: np.ndarray, patches: Tensor, causal: bool = False, distilled: bool = True
+    ) -> dict[str, Tensor]:
+        """`loss`, its parts, and the share of answer tokens right with a picture and in text alone.
+
+        rows: i16 [B,4,L], of which the first len(patches) show a picture; patches f32 [P,64,588], P < B.
+        """
+        ids, branch, position, target = unpack(rows, self.device)
+        states = self.vora(ids, branch, position, patches, causal)
+        loss, _ = answer_loss(self.vora.llm, states[-1], ids, branch, target)
+        losses, seen = {"language": loss}, len(patches)
+        if distilled:
+            start = image_start(ids)
+            shown = [state[:seen, start : start + CELL_COUNT] for state in states[1 : 1 + self.depth]]
+            losses["distillation"] = self.distillation(shown, patches)
+        losses["loss"] = torch.stack(list(losses.values())).sum()
+        with torch.no_grad():
+            for name, part in (("picture", slice(0, seen)), ("text", slice(seen, None))):
+                hidden = states[-1][part]
+                losses[name] = answer_loss(self.vora.llm, hidden, ids[part], branch[part], target[part])[1]
+        return losses
+
 
 def train_look(run: Path, recipe: Recipe, device: torch.device) -> None:
     """Distillation alone, through the blocks that have a teacher: cheap, since no text runs. Writes `look.pt`."""
-    both = _Apprenticeship(run, recipe, device)
+    torch.manual_seed(SEED)
+    both = Apprenticeship(run, recipe, device, build_vora(run, recipe))
 
     def step(number: int, _progress: float) -> dict[str, Tensor]:
         rows, patches = both.batch(number, recipe.look_batch)
@@ -86,7 +115,8 @@ def train_look(run: Path, recipe: Recipe, device: torch.device) -> None:
 
 def train_vora(run: Path, recipe: Recipe, device: torch.device) -> None:
     """LM loss on answers + block-wise distillation, a fifth of every batch text only. Writes `vora.pt`."""
-    both = _Apprenticeship(run, recipe, device)
+    torch.manual_seed(SEED)
+    both = Apprenticeship(run, recipe, device, build_vora(run, recipe))
     for name, module in both.modules().items():
         module.load_state_dict(load_weights(run, "look", name))
     texts = np.load(run / "texts.npy", mmap_mode="r")
@@ -96,18 +126,6 @@ def train_vora(run: Path, recipe: Recipe, device: torch.device) -> None:
     def step(number: int, _progress: float) -> dict[str, Tensor]:
         text = (number * processes + rank) * read % (len(texts) - read)
         rows, patches = both.batch(number, seen)
-        ids, branch, position, target = unpack(np.concatenate((rows, texts[text : text + read])), device)
-        states = both.vora(ids, branch, position, patches)
-        start = image_start(ids)
-        shown = [state[:seen, start : start + CELL_COUNT] for state in states[1 : 1 + both.depth]]
-        distillation = both.distillation(shown, patches)
-        language, _ = answer_loss(both.vora.llm, states[-1], ids, branch, target)
-        with torch.no_grad():
-            parts = (slice(0, seen), slice(seen, None))
-            picture, text_only = (
-                answer_loss(both.vora.llm, states[-1][part], ids[part], branch[part], target[part])[1] for part in parts
-            )
-        losses = {"loss": language + distillation, "language": language, "distillation": distillation}
-        return losses | {"picture": picture, "text": text_only}
+        return both.losses(np.concatenate((rows, texts[text : text + read])), patches)
 
     train(run, "vora", both.modules(), both.optimizers(), step, recipe.vora_steps)
