@@ -1,4 +1,4 @@
-import { lstat, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import { MalformedFile } from '../src/core/bytes/malformed-file.ts';
@@ -17,7 +17,7 @@ export interface Checkpoint {
   readonly folder: string;
   /** Files that were opened, as paths: the shards, and the index if there is one. */
   readonly files: readonly string[];
-  /** File by file, in the order of the data. */
+  /** File by file, in the order of the data; by name without what DeepSpeed puts before every name. */
   readonly tensors: ReadonlyMap<string, TensorRef>;
   close(): Promise<void>;
 }
@@ -28,6 +28,9 @@ export const INDEX_FILE = 'model.safetensors.index.json';
 /** Only the names, as a Map: weight_map's keys come from outside. */
 const indexSchema = z.looseObject({ weight_map: z.looseObject({}) });
 
+/** What PyTorch pickles are called; a pickle is a program, and only PyTorch should run it. */
+const PICKLE = /\.(bin|pt|pth|ckpt)$/;
+
 /**
  * Opens a folder with one model.safetensors or with an index and its shards, or a single safetensors file. Reads
  * headers only. Index and shards must agree exactly.
@@ -35,11 +38,17 @@ const indexSchema = z.looseObject({ weight_map: z.looseObject({}) });
  * @throws MalformedFile, BadInput
  */
 export async function openCheckpoint(path: string): Promise<Checkpoint> {
+  const checkpoint = await openAsNamed(path);
+  return { ...checkpoint, tensors: withoutNesting(checkpoint.tensors) };
+}
+
+async function openAsNamed(path: string): Promise<Checkpoint> {
   const found = await stat(path).catch(() => undefined);
   if (found === undefined) {
     throw new BadInput(`${path}: found nothing, expected a model folder or a safetensors file`);
   }
   if (found.isFile()) {
+    refusePickle(path, [basename(path)]);
     return openShards(dirname(path), [basename(path)]);
   }
   const [single, index] = await Promise.all([exists(join(path, SINGLE_FILE)), exists(join(path, INDEX_FILE))]);
@@ -52,8 +61,29 @@ export async function openCheckpoint(path: string): Promise<Checkpoint> {
   if (index) {
     return openIndexed(path);
   }
+  refusePickle(path, await readdir(path));
   throw new BadInput(`${path}: found neither ${SINGLE_FILE} nor ${INDEX_FILE}, expected one of them`);
 }
+
+/** @throws BadInput with what converts it, for the first of `names` that is a pickle */
+export function refusePickle(path: string, names: readonly string[]): void {
+  const pickle = names.find((name) => PICKLE.test(name));
+  if (pickle !== undefined) {
+    throw new BadInput(
+      `${path}: found ${pickle}, a PyTorch pickle, expected safetensors. Convert each such file with Python:\n` +
+        `  python -c "${CONVERT}" ${pickle} ${pickle.replace(PICKLE, '.safetensors')}`,
+    );
+  }
+}
+
+/** Takes what DeepSpeed nests out of `module`; tensors that share memory become copies, as the format wants. */
+const CONVERT = [
+  'import sys, torch',
+  'from safetensors.torch import save_file',
+  "s = torch.load(sys.argv[1], map_location='cpu', weights_only=True)",
+  "s = s.get('module', s.get('state_dict', s))",
+  "save_file({k: v.clone().contiguous() for k, v in s.items()}, sys.argv[2], {'format': 'pt'})",
+].join('; ');
 
 async function openIndexed(folder: string): Promise<Checkpoint> {
   const indexPath = join(folder, INDEX_FILE);
@@ -124,15 +154,27 @@ async function openShards(folder: string, names: readonly string[]): Promise<Che
   }
 }
 
+/** Takes away DeepSpeed's `module.`, where it stands before every name. */
+function withoutNesting(tensors: ReadonlyMap<string, TensorRef>): ReadonlyMap<string, TensorRef> {
+  let named = tensors;
+  for (let depth = 0; depth < NESTING_MAX && [...named.keys()].every((name) => name.startsWith(NESTING)); depth += 1) {
+    named = new Map([...named].map(([name, tensor]) => [name.slice(NESTING.length), tensor]));
+  }
+  return named;
+}
+
+const NESTING = 'module.';
+/** A wrapper in a wrapper: more than that nobody saves. */
+const NESTING_MAX = 2;
+
+/** A link may lead to a regular file, as in the Hugging Face cache: whoever may read that file may merge it. */
 async function openShard(path: string): Promise<FileSource> {
-  const found = await lstat(path).catch(() => undefined);
+  const found = await stat(path).catch(() => undefined);
   if (found === undefined) {
     throw new BadInput(`${path}: found nothing, expected the shard that the index names`);
   }
   if (!found.isFile()) {
-    const hint = found.isSymbolicLink() ? ' (copy models out of the Hugging Face cache: hf download --local-dir)' : '';
-    const kind = found.isSymbolicLink() ? 'a symbolic link' : 'no regular file';
-    throw new BadInput(`${path}: found ${kind}, expected a regular file${hint}`);
+    throw new BadInput(`${path}: found no regular file, expected one`);
   }
   return openFileSource(path);
 }

@@ -1,27 +1,24 @@
-import { basename, resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { EMBED_TOKENS } from '../../src/core/model/tensor-names.ts';
 import { beginArtifactFolder } from '../artifact-folder.ts';
+import { BadInput } from '../bad-input.ts';
 import { type FloatDtype, floatDtypeOf } from '../float-blocks.ts';
 import { untilInterrupted } from '../interrupt.ts';
-import { type ImageOptions, openMergeInputs } from '../merge/inputs.ts';
+import { type MergeModel, openMergeModel } from '../merge/merge-model.ts';
+import { describeReport, REPORT_FILE, warnOfLoss } from '../merge/merge-report.ts';
 import { planMerge } from '../merge/plan.ts';
 import { describePlan, summarizePlan } from '../merge/plan-report.ts';
-import { assignRoles, type TensorRoles } from '../merge/tensor-roles.ts';
 import { writeMerged } from '../merge/write-merged.ts';
 import { memoryOption } from './memory-option.ts';
+import { addSourceOptions, mergeRequest, type SourceOptions } from './source-options.ts';
 
-interface MergeOptions {
+interface MergeOptions extends SourceOptions {
   readonly out: string;
-  readonly base?: string;
   readonly dtype?: string;
   readonly name?: string;
   readonly memory: number;
   readonly dryRun?: true;
   readonly force?: true;
-  readonly imageMode?: 'square' | 'native';
-  readonly minPixels?: number;
-  readonly maxPixels?: number;
 }
 
 const DTYPES = new Map<string, FloatDtype>([
@@ -31,79 +28,83 @@ const DTYPES = new Map<string, FloatDtype>([
 ]);
 
 export function mergeCommand(): Command {
-  return new Command('merge')
-    .summary('add the adapters of a VoRA checkpoint to its base model')
+  return addSourceOptions(new Command('merge'))
+    .summary('add VoRA or PEFT adapters to their base model')
     .description(
-      'Writes W + B·A for every adapted linear, and everything else as it is: a folder that loads as a plain language ' +
-        'model, with the vision embedding in vision/ and a manifest, vora.json. Sums in f32, rounds once. ' +
-        'The folder appears only when it is complete.',
+      'Writes W + Σ weight·s·B·A for every adapted weight, and everything else as it is: a folder that loads as a plain ' +
+        'language model, with the vision embedding of a VoRA checkpoint in vision/ and a manifest, vora.json. Sums in f32, ' +
+        `rounds once, and says in ${REPORT_FILE} how much of what was added survived that. The folder appears only when it is ` +
+        'complete. Adapters that would give another function than the trained one are refused, with the reason.',
     )
-    .argument('<checkpoint>', 'VoRA checkpoint folder: config.json, safetensors, tokenizer')
+    .argument('[checkpoint]', 'VoRA checkpoint folder: config.json, safetensors, tokenizer')
     .requiredOption('--out <dir>', 'folder to create')
-    .option('--base <dir>', 'the language model it was trained on, for a checkpoint of adapters only')
     .addOption(
-      new Option('--dtype <dtype>', 'dtype of the result (default: that of the checkpoint)').choices([
-        ...DTYPES.keys(),
-      ]),
+      new Option('--dtype <dtype>', "dtype of the result (default: the model's own)").choices([...DTYPES.keys()]),
     )
-    .option('--name <name>', "the model's name in the API (default: name of the checkpoint folder)", modelName)
+    .option('--name <name>', "the model's name in the API (default: name of the checkpoint or adapter folder)", modelName)
     .addOption(memoryOption())
     .option('--dry-run', 'print the plan, write nothing')
     .option('--force', 'replace a finished output folder')
-    .addOption(new Option('--image-mode <mode>', 'how images are sized').choices(['square', 'native']))
-    .option('--min-pixels <n>', 'native mode: least pixels of an image', pixels)
-    .option('--max-pixels <n>', 'native mode: most pixels of an image', pixels)
     .addHelpText(
       'after',
       '\nExamples:\n' +
+        '  VoRA, with its own base weights or on a base:\n' +
         '  $ vora merge VoRA-7B-Instruct --out merged\n' +
         '  $ vora merge adapters --base Qwen2.5-7B-Instruct --out merged --dtype f32\n' +
+        '  PEFT LoRA, one or several with weights:\n' +
+        '  $ vora merge --base Qwen2.5-1.5B-Instruct --adapter my-lora --out merged\n' +
+        '  $ vora merge --base Qwen2.5-1.5B-Instruct --adapter style:0.7 --adapter facts:0.5 --method ties --out merged\n' +
+        '  What would happen, tensor by tensor:\n' +
         '  $ vora merge VoRA-7B-Instruct --out merged --dry-run\n\n' +
-        'Quantized exports start from --dtype f32: rounding twice loses what the adapters added.',
+        'Quantized exports start from --dtype f32, or take --base and --adapter themselves: rounding twice loses what the\n' +
+        'adapters added.',
     )
-    .action((checkpoint: string, options: MergeOptions) =>
+    .action((checkpoint: string | undefined, options: MergeOptions) =>
       untilInterrupted((signal) => merge(checkpoint, options, signal)),
     );
 }
 
-async function merge(path: string, options: MergeOptions, signal: AbortSignal): Promise<void> {
+async function merge(path: string | undefined, options: MergeOptions, signal: AbortSignal): Promise<void> {
   const startMs = performance.now();
-  const inputs = await openMergeInputs(path, options.base, imageOptions(options));
+  const opened = await openMergeModel(mergeRequest(path, options));
   try {
-    const roles = assignRoles(inputs.config, inputs.checkpoint.tensors, inputs.base?.tensors ?? null);
-    const weights = DTYPES.get(options.dtype ?? '') ?? ownDtype(roles);
-    const plan = planMerge(roles, { weights, memoryBytes: options.memory });
-    for (const warning of [...inputs.warnings, ...roles.warnings]) {
-      process.stderr.write(`warning: ${warning}\n`);
+    const model = { ...opened, name: options.name ?? opened.name };
+    if (model.vision === null && options.adapter.length === 0) {
+      throw new BadInput(`${model.description}: found a plain model alone, expected --adapter with what to add to it`);
     }
+    const plan = planMerge(model, {
+      weights: DTYPES.get(options.dtype ?? '') ?? ownDtype(model),
+      memoryBytes: options.memory,
+    });
+    model.warnings.forEach(warn);
     if (options.dryRun === true) {
-      process.stdout.write(describePlan(plan, roles));
+      process.stdout.write(describePlan(plan, model));
       return;
     }
-    const folder = await beginArtifactFolder(options.out, {
-      force: options.force === true,
-      inputs: [path, ...(options.base === undefined ? [] : [options.base])],
-    });
-    await writeMerged(folder, inputs, plan, options.name ?? basename(resolve(path)), signal);
+    const folder = await beginArtifactFolder(options.out, { force: options.force === true, inputs: model.folders });
+    const report = await writeMerged(folder, model, plan, signal);
+    const loss = warnOfLoss(report);
+    if (report.tensors.length > 0) {
+      process.stdout.write(`${describeReport(report)}\n`);
+    }
+    if (loss !== null) {
+      warn(loss);
+    }
     const seconds = ((performance.now() - startMs) / 1000).toFixed(1);
-    process.stdout.write(`${summarizePlan(plan, roles)}\nwrote ${options.out} in ${seconds} s\n`);
+    process.stdout.write(`${summarizePlan(plan, model)}\nwrote ${options.out} in ${seconds} s\n`);
   } finally {
-    await inputs.close();
+    await opened.close();
   }
 }
 
-/** The dtype of the largest tensor; a checkpoint that mixes dtypes comes out in this one. */
-function ownDtype(roles: TensorRoles): FloatDtype {
-  const embedTokens = roles.llm.get(EMBED_TOKENS);
-  return embedTokens === undefined ? 'F32' : floatDtypeOf(embedTokens);
+function warn(warning: string): void {
+  process.stderr.write(`warning: ${warning}\n`);
 }
 
-function imageOptions({ imageMode, minPixels, maxPixels }: MergeOptions): ImageOptions {
-  return {
-    ...(imageMode === undefined ? {} : { mode: imageMode }),
-    ...(minPixels === undefined ? {} : { minPixels }),
-    ...(maxPixels === undefined ? {} : { maxPixels }),
-  };
+/** The dtype of the largest tensor; a checkpoint that mixes dtypes comes out in this one. */
+function ownDtype({ weights }: MergeModel): FloatDtype {
+  const embedTokens = weights.get(EMBED_TOKENS);
+  return embedTokens === undefined ? 'F32' : floatDtypeOf(embedTokens.tensor);
 }
 
 function modelName(text: string): string {
@@ -111,12 +112,4 @@ function modelName(text: string): string {
     throw new InvalidArgumentError('Expected a name.');
   }
   return text;
-}
-
-function pixels(text: string): number {
-  const count = Number(text);
-  if (!Number.isSafeInteger(count) || count < 1) {
-    throw new InvalidArgumentError('Expected a whole number of pixels.');
-  }
-  return count;
 }

@@ -5,7 +5,10 @@ import { BadInput } from '../bad-input.ts';
 import type { TensorRef } from '../checkpoint.ts';
 import { digestFile } from '../digest.ts';
 import { readJsonFile } from '../json-file.ts';
+import { openMergeModel } from '../merge/merge-model.ts';
 import type { MergeRequest } from '../merge/merge-request.ts';
+import { mergedConfig } from '../merge/merged-config.ts';
+import { digestInputs, mergedManifest } from '../merge/merged-manifest.ts';
 import { readTextFiles, type TextFiles } from '../merge/text-files.ts';
 import { storedRows, type WeightRows } from '../weight-rows.ts';
 import { openMerged, refuseUnlisted, verifyFile } from './merged-model.ts';
@@ -41,15 +44,39 @@ export interface ExportSource {
   close(): Promise<void>;
 }
 
-/**
- * @throws BadInput, MalformedFile
- */
+/** @throws BadInput, MalformedFile */
 export async function openExportSource(request: MergeRequest): Promise<ExportSource> {
-  const { path } = request;
-  if (path === null || (await stat(join(path, MANIFEST_FILE)).catch(() => undefined)) === undefined) {
-    throw new BadInput(`${path}: found no ${MANIFEST_FILE}, expected a folder that vora merge has finished`);
+  const { path, base, adapters } = request;
+  if (path !== null && (await stat(join(path, MANIFEST_FILE)).catch(() => undefined)) !== undefined) {
+    if (base !== null || adapters.length > 0) {
+      throw new BadInput(`${path}: found a finished artifact folder, expected no --base and --adapter with it`);
+    }
+    return openMergedSource(path);
   }
-  return openMergedSource(path);
+  return openMergingSource(request);
+}
+
+/** A merge that is computed while it is read, in f32: nothing is rounded before the export rounds it. */
+async function openMergingSource(request: MergeRequest): Promise<ExportSource> {
+  const model = await openMergeModel(request);
+  try {
+    model.warnings.forEach((warning) => process.stderr.write(`warning: ${warning}\n`));
+    return {
+      description: model.description,
+      manifest: { ...(await mergedManifest(model, { weights: 'F32', inputs: [] })), artifacts: [] },
+      llm: new Map([...model.weights].map(([name, { rows }]) => [name, rows])),
+      vision: model.vision?.tensors ?? null,
+      llmConfig: mergedConfig(model, 'F32'),
+      text: model.text,
+      folders: model.folders,
+      inputBytes: model.inputBytes,
+      verifyInputs: (options) => digestInputs(model.files, options),
+      close: () => model.close(),
+    };
+  } catch (error) {
+    await model.close();
+    throw error;
+  }
 }
 
 async function openMergedSource(folder: string): Promise<ExportSource> {
@@ -57,11 +84,7 @@ async function openMergedSource(folder: string): Promise<ExportSource> {
   const { manifest, vision, close } = merged;
   try {
     const text = await readTextFiles([folder]);
-    refuseUnlisted(
-      folder,
-      manifest,
-      text.names.map((name) => join(folder, name)),
-    );
+    refuseUnlisted(folder, manifest, text.files);
     const llmConfig = Object(await readJsonFile(join(folder, 'config.json'))) as object;
     return {
       description: folder,

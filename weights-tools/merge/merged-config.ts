@@ -2,6 +2,7 @@ import type { PreprocessorConfig } from '../../src/core/model/preprocessor-confi
 import type { LlmShape } from '../../src/core/model/llm-config.ts';
 import type { VoraConfig } from '../../src/core/model/vora-config.ts';
 import type { FloatDtype } from '../float-blocks.ts';
+import type { MergeModel } from './merge-model.ts';
 
 /**
  * Keys of transformers' Qwen2Config that are carried over; everything else in a VoRA config.json (auto_map, llm, lora,
@@ -34,16 +35,25 @@ const TORCH_NAMES: Record<FloatDtype, string> = { F32: 'float32', BF16: 'bfloat1
 /** What stands for an image in the chat templates of the reference; no token of the vocabulary. */
 export const IMAGE_TOKEN = '<image>';
 
+/** Keys of a plain model's config.json that are not true of a merged one. */
+const STALE_KEYS = new Set(['_name_or_path', 'quantization_config', 'transformers_version']);
+
 /** config.json of the plain language model. Fields that transformers 5 renamed are there in both forms. */
-export function mergedConfig(source: object, ropeTheta: number, weights: FloatDtype): Record<string, unknown> {
-  const kept = Object.entries(source).filter(([key]) => QWEN2_KEYS.has(key));
+export function mergedConfig(
+  { sourceConfig, llm, vision }: Pick<MergeModel, 'sourceConfig' | 'llm' | 'vision'>,
+  weights: FloatDtype,
+): Record<string, unknown> {
+  const isKept = (key: string): boolean => (vision === null ? !STALE_KEYS.has(key) : QWEN2_KEYS.has(key));
+  const kept = Object.fromEntries(Object.entries(sourceConfig).filter(([key]) => isKept(key)));
   const dtype = TORCH_NAMES[weights];
+  const plainRope = { rope_theta: llm.ropeTheta, rope_type: 'default' };
   return {
-    architectures: ['Qwen2ForCausalLM'],
-    model_type: 'qwen2',
-    ...Object.fromEntries(kept),
-    rope_theta: ropeTheta,
-    rope_parameters: { rope_theta: ropeTheta, rope_type: 'default' },
+    ...(vision === null ? {} : { architectures: ['Qwen2ForCausalLM'], model_type: 'qwen2' }),
+    ...kept,
+    vocab_size: llm.vocabSize,
+    tie_word_embeddings: llm.tieWordEmbeddings,
+    rope_theta: llm.ropeTheta,
+    ...(llm.ropeScaling === null ? { rope_parameters: plainRope } : {}),
     torch_dtype: dtype,
     dtype,
   };

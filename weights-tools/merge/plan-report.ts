@@ -1,29 +1,38 @@
 import { formatByteSize } from '../byte-size.ts';
 import { formatTable } from '../table.ts';
+import type { MergeModel } from './merge-model.ts';
 import type { MergePlan, TensorJob } from './plan.ts';
-import type { TensorRoles } from './tensor-roles.ts';
 
 /** What a dry run prints: a line for each tensor, in the order of the output, then totals. */
-export function describePlan(plan: MergePlan, roles: TensorRoles): string {
+export function describePlan(plan: MergePlan, model: MergeModel): string {
   const rows = plan.files.flatMap(({ path, jobs }) => jobs.map((job) => describeJob(path, job)));
-  const dropped = roles.dropped.map(({ name, shape, dtype }) => [name, `[${shape.join(', ')}]`, dtype, 'drop', '', '']);
+  const dropped = model.dropped.map(({ name, shape, dtype }) => [name, `[${shape.join(', ')}]`, dtype, 'drop', '', '']);
   const table = formatTable(['tensor', 'shape', 'dtype', 'action', 'bytes', 'file'], [...rows, ...dropped]);
-  return `${table}\n${summarizePlan(plan, roles)}\n`;
+  return `${table}\n${summarizePlan(plan, model)}\n`;
 }
 
-function describeJob(path: string, job: TensorJob): string[] {
-  const dtype = job.from.dtype === job.dtype ? job.dtype : `${job.from.dtype} → ${job.dtype}`;
-  const action = job.lora === null ? job.action : `${job.action} r=${job.lora.rank}`;
-  return [job.name, `[${job.shape.join(', ')}]`, dtype, action, String(job.end - job.start), path];
+function describeJob(path: string, { name, shape, dtype, action, weight, start, end }: TensorJob): string[] {
+  const { tensor, merged, isStored, isReplaced } = weight;
+  const dtypes = tensor.dtype === dtype ? dtype : `${tensor.dtype} → ${dtype}`;
+  const what = [
+    isReplaced ? 'replace' : '',
+    merged !== null ? `merge r=${merged.rank}` : isStored ? (isReplaced ? '' : action) : 'change',
+  ];
+  return [name, `[${shape.join(', ')}]`, dtypes, what.filter(Boolean).join(', '), String(end - start), path];
 }
 
 /** Counts by what happens to the tensors, and the bytes of output and buffers. */
-export function summarizePlan(plan: MergePlan, roles: TensorRoles): string {
-  const kept = roles.llm.size - roles.lora.size;
-  const dropped = roles.dropped.reduce((sum, { start, end }) => sum + end - start, 0);
+export function summarizePlan(plan: MergePlan, { weights, vision, dropped }: MergeModel): string {
+  const all = [...weights.values()];
+  const merged = all.filter((weight) => weight.merged !== null).length;
+  const changed = all.filter((weight) => weight.merged === null && (weight.isReplaced || !weight.isStored)).length;
+  const droppedBytes = dropped.reduce((sum, { start, end }) => sum + end - start, 0);
   return [
-    `${roles.lora.size} tensors merged, ${kept} kept, ${roles.vision.size} of the vision embedding`,
-    `${roles.dropped.length} dropped (aux_vision, ${formatByteSize(dropped)})`,
+    `${merged} tensors merged, ${changed === 0 ? '' : `${changed} replaced, `}${all.length - merged - changed} kept` +
+      (vision === null ? '' : `, ${vision.tensors.size} of the vision embedding`),
+    ...(vision === null && dropped.length === 0
+      ? []
+      : [`${dropped.length} dropped (${vision === null ? 'no part of the model' : 'aux_vision'}, ${formatByteSize(droppedBytes)})`]),
     `${formatByteSize(plan.outputBytes)} in ${plan.files.length} files`,
     `${formatByteSize(plan.peakBytes)} of buffers`,
   ].join('; ');

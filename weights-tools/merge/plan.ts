@@ -3,7 +3,8 @@ import { BadInput } from '../bad-input.ts';
 import { formatByteSize } from '../byte-size.ts';
 import { SINGLE_FILE, type TensorRef } from '../checkpoint.ts';
 import { FLOAT_BYTES, type FloatDtype, floatDtypeOf } from '../float-blocks.ts';
-import type { LoraPair, TensorRoles } from './tensor-roles.ts';
+import { columnsOf, rowsOf, storedRows } from '../weight-rows.ts';
+import type { MergeModel, MergeWeight } from './merge-model.ts';
 
 /** One tensor of the output, and how it comes about. Offsets are in bytes from the start of the output file. */
 export interface TensorJob {
@@ -12,12 +13,10 @@ export interface TensorJob {
   readonly shape: readonly number[];
   readonly start: number;
   readonly end: number;
-  readonly from: TensorRef;
-  /** `copy` moves bytes, `convert` goes to another dtype, `merge` adds B·A. */
+  readonly weight: MergeWeight;
+  /** `copy` moves bytes, `convert` goes through f32 to its dtype, `merge` adds what is low rank on the way. */
   readonly action: 'copy' | 'convert' | 'merge';
-  /** The adapter of a `merge`. */
-  readonly lora: LoraPair | null;
-  /** Blocks are whole rows of `columns` elements; tensors without adapter are cut as one long column. */
+  /** Blocks are whole rows of `columns` elements; copies are cut as one long column. */
   readonly rows: number;
   readonly columns: number;
   readonly rowsPerBlock: number;
@@ -35,9 +34,9 @@ export interface MergePlan {
   readonly files: readonly PlannedFile[];
   /** `weight_map` of the index; empty for a single file. */
   readonly shardOf: ReadonlyMap<string, string>;
-  /** Bytes of the one buffer that all blocks share. */
+  /** Bytes of the one buffer that all results share. */
   readonly bufferBytes: number;
-  /** The same and what the matrix product takes beside it. */
+  /** The same and what computing the largest of them takes beside it. */
   readonly peakBytes: number;
   /** Bytes of all tensors of the language model. */
   readonly llmBytes: number;
@@ -48,47 +47,62 @@ export const VISION_FILE = 'vision/embedding.safetensors';
 
 /** A shard of the usual size: transformers' default until version 5. */
 const SHARD_MAX_BYTES = 5e9;
-/** Of the memory: for the buffer that lasts the whole run, and for the product's own copy of each result. */
-const BUFFER_SHARE = 3 / 4;
-const RESULT_SHARE = 1 / 4;
+/** Of the memory: for the buffer of results, and for what it takes to compute them. */
+const BUFFER_SHARE = 1 / 4;
+const SCRATCH_SHARE = 3 / 4;
 /** Past this a copied block is not faster, and progress and Ctrl-C would only be coarser. */
 const COPY_MAX_BYTES = 64 * 1024 * 1024;
 
 /**
  * Plans a merge from headers alone: every output byte has its place before the first is read.
  *
- * Peak memory of the run is `peakBytes`, at most `memoryBytes`, beside the runtime itself: A whole, and for a block of
- * rows W, B and the result twice, all f32.
+ * Peak memory of the run is `peakBytes`, at most `memoryBytes`, beside the runtime itself: a block of results, and what its
+ * weight says that reading it takes.
  *
  * @param weights dtype of the language model; the vision embedding keeps its own, so that its hash is the same for all
  * @throws BadInput when not even one row fits the memory
  */
 export function planMerge(
-  roles: TensorRoles,
+  { weights: model, vision }: Pick<MergeModel, 'weights' | 'vision'>,
   {
     weights,
     memoryBytes,
     shardBytes = SHARD_MAX_BYTES,
   }: { weights: FloatDtype; memoryBytes: number; shardBytes?: number },
 ): MergePlan {
-  const shards = splitShards(roles.llm, weights, shardBytes);
+  const shards = splitShards(model, weights, shardBytes);
   const names = shards.map((_, index) => shardName(index, shards.length));
   const files = shards.map((tensors, index) =>
-    planFile(names[index] ?? SINGLE_FILE, tensors, roles.lora, () => weights, memoryBytes),
+    planFile(names[index] ?? SINGLE_FILE, tensors, () => weights, memoryBytes),
   );
-  const vision = planFile(VISION_FILE, roles.vision, new Map(), floatDtypeOf, memoryBytes);
-  const jobs = [...files, vision].flatMap((file) => file.jobs);
+  if (vision !== null) {
+    files.push(planFile(VISION_FILE, visionWeights(vision.tensors), ({ tensor }) => floatDtypeOf(tensor), memoryBytes));
+  }
+  const jobs = files.flatMap((file) => file.jobs);
+  const ofModel = shards.flatMap((_, index) => files[index] ?? []);
   const shardOf =
-    files.length > 1 ? files.flatMap(({ path, jobs }) => jobs.map((job) => [job.name, path] as const)) : [];
+    shards.length > 1 ? ofModel.flatMap(({ path, jobs: own }) => own.map((job) => [job.name, path] as const)) : [];
+  const bufferBytes = Math.max(...jobs.map(({ action, dtype, columns, rowsPerBlock }) =>
+    (action === 'copy' ? FLOAT_BYTES[dtype] : 4) * columns * rowsPerBlock,
+  ));
   return {
     weights,
-    files: [...files, vision],
+    files,
     shardOf: new Map(shardOf),
-    bufferBytes: Math.max(...jobs.map(blockBytes)),
-    peakBytes: Math.max(...jobs.map(blockBytes)) + Math.max(...jobs.map(resultBytes)),
-    llmBytes: files.flatMap((file) => file.jobs).reduce((sum, { start, end }) => sum + end - start, 0),
-    outputBytes: [...files, vision].reduce((sum, { layout }) => sum + layout.byteLength, 0),
+    bufferBytes,
+    peakBytes: bufferBytes + Math.max(...jobs.map(scratchBytes)),
+    llmBytes: ofModel.flatMap((file) => file.jobs).reduce((sum, { start, end }) => sum + end - start, 0),
+    outputBytes: files.reduce((sum, { layout }) => sum + layout.byteLength, 0),
   };
+}
+
+/** The vision embedding goes out as it came in. */
+export function visionWeights(tensors: ReadonlyMap<string, TensorRef>): Map<string, MergeWeight> {
+  const weights = [...tensors].map(([name, tensor]) => {
+    const rows = storedRows(name, tensor);
+    return [name, { rows, tensor, isStored: true, isReplaced: false, merged: null }] as const;
+  });
+  return new Map(weights);
 }
 
 /** model.safetensors.index.json. */
@@ -100,19 +114,19 @@ export function indexJson(plan: MergePlan): string {
 
 /** In the order of the forward pass, as full as `shardBytes` allows. */
 function splitShards(
-  tensors: ReadonlyMap<string, TensorRef>,
+  weights: ReadonlyMap<string, MergeWeight>,
   dtype: FloatDtype,
   shardBytes: number,
-): Map<string, TensorRef>[] {
-  const shards: Map<string, TensorRef>[] = [];
+): Map<string, MergeWeight>[] {
+  const shards: Map<string, MergeWeight>[] = [];
   let filled = Number.POSITIVE_INFINITY;
-  for (const [name, tensor] of tensors) {
-    const bytes = elementsOf(tensor) * FLOAT_BYTES[dtype];
+  for (const [name, weight] of weights) {
+    const bytes = rowsOf(weight.rows) * columnsOf(weight.rows) * FLOAT_BYTES[dtype];
     if (filled + bytes > shardBytes) {
       shards.push(new Map());
       filled = 0;
     }
-    shards.at(-1)?.set(name, tensor);
+    shards.at(-1)?.set(name, weight);
     filled += bytes;
   }
   return shards;
@@ -125,64 +139,48 @@ function shardName(index: number, count: number): string {
 
 function planFile(
   path: string,
-  tensors: ReadonlyMap<string, TensorRef>,
-  lora: ReadonlyMap<string, LoraPair>,
-  dtypeOf: (tensor: TensorRef) => FloatDtype,
+  weights: ReadonlyMap<string, MergeWeight>,
+  dtypeOf: (weight: MergeWeight) => FloatDtype,
   memoryBytes: number,
 ): PlannedFile {
   const layout = layoutSafetensors(
-    [...tensors].map(([name, tensor]) => ({ name, dtype: dtypeOf(tensor), shape: tensor.shape })),
+    [...weights].map(([name, weight]) => ({ name, dtype: dtypeOf(weight), shape: weight.rows.shape })),
   );
   const jobs: TensorJob[] = [];
-  for (const [name, { start, end }] of layout.tensors) {
-    const from = tensors.get(name);
-    if (from !== undefined) {
-      const place = { name, dtype: dtypeOf(from), shape: from.shape, start, end, from };
-      jobs.push(planBlocks(place, lora.get(name) ?? null, memoryBytes));
+  for (const [name, { start, end, shape }] of layout.tensors) {
+    const weight = weights.get(name);
+    if (weight !== undefined) {
+      jobs.push(planBlocks({ name, dtype: dtypeOf(weight), shape, start, end, weight }, memoryBytes));
     }
   }
   return { path, layout, jobs };
 }
 
 function planBlocks(
-  place: Omit<TensorJob, 'action' | 'lora' | 'rows' | 'columns' | 'rowsPerBlock'>,
-  lora: LoraPair | null,
+  place: Omit<TensorJob, 'action' | 'rows' | 'columns' | 'rowsPerBlock'>,
   memoryBytes: number,
 ): TensorJob {
-  const columns = lora === null ? 1 : (place.shape[1] ?? 1);
-  const rows = elementsOf(place.from) / columns;
-  const action = lora !== null ? 'merge' : place.dtype === place.from.dtype ? 'copy' : 'convert';
-  const job = { ...place, action, lora, rows, columns } as const;
-  const fixed = blockBytes({ ...job, rowsPerBlock: 0 });
-  const perRow = blockBytes({ ...job, rowsPerBlock: 1 }) - fixed;
-  const resultPerRow = resultBytes({ ...job, rowsPerBlock: 1 });
+  const { rows: source, merged, isStored, tensor } = place.weight;
+  const isCopy = isStored && place.dtype === tensor.dtype;
+  const action = merged !== null ? 'merge' : isCopy ? 'copy' : 'convert';
+  const columns = isCopy ? 1 : columnsOf(source);
+  const rows = isCopy ? rowsOf(source) * columnsOf(source) : rowsOf(source);
+  const rowBytes = isCopy ? FLOAT_BYTES[place.dtype] : 4 * columns;
+  const fixed = 4 * source.scratchFloats(0);
+  const scratchPerRow = 4 * source.scratchFloats(1) - fixed;
+  const buffer = memoryBytes * BUFFER_SHARE;
   const rowsPerBlock = Math.min(
     rows,
-    Math.floor(((lora === null ? Math.min(memoryBytes, COPY_MAX_BYTES) : memoryBytes) * BUFFER_SHARE - fixed) / perRow),
-    resultPerRow === 0 ? rows : Math.floor((memoryBytes * RESULT_SHARE) / resultPerRow),
+    Math.floor((merged === null ? Math.min(buffer, COPY_MAX_BYTES) : buffer) / rowBytes),
+    scratchPerRow === 0 ? rows : Math.floor((memoryBytes * SCRATCH_SHARE - fixed) / scratchPerRow),
   );
   if (rowsPerBlock < 1) {
-    const needed = formatByteSize(Math.max((fixed + perRow) / BUFFER_SHARE, resultPerRow / RESULT_SHARE));
+    const needed = formatByteSize(Math.max(rowBytes / BUFFER_SHARE, (fixed + scratchPerRow) / SCRATCH_SHARE));
     throw new BadInput(`${place.name}: one row needs --memory ${needed}, found ${formatByteSize(memoryBytes)}`);
   }
-  return { ...job, rowsPerBlock };
+  return { ...place, action, rows, columns, rowsPerBlock };
 }
 
-type BlockShape = Pick<TensorJob, 'action' | 'dtype' | 'lora' | 'columns' | 'rowsPerBlock'>;
-
-/** What one block occupies of the buffer. Merging: A, then rows of W, B and the result, all f32. */
-function blockBytes({ action, dtype, lora, columns, rowsPerBlock }: BlockShape): number {
-  if (lora !== null) {
-    return 4 * (lora.rank * columns + (2 * columns + lora.rank) * rowsPerBlock);
-  }
-  return (action === 'copy' ? FLOAT_BYTES[dtype] : 4) * columns * rowsPerBlock;
-}
-
-/** What the product takes beside the buffer: its binding copies the result once more. */
-function resultBytes({ lora, columns, rowsPerBlock }: BlockShape): number {
-  return lora === null ? 0 : 4 * columns * rowsPerBlock;
-}
-
-function elementsOf({ shape }: TensorRef): number {
-  return shape.reduce((product, size) => product * size, 1);
+function scratchBytes({ action, weight, rowsPerBlock }: TensorJob): number {
+  return action === 'copy' ? 0 : 4 * weight.rows.scratchFloats(rowsPerBlock);
 }

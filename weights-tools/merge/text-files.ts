@@ -1,15 +1,16 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { MalformedFile } from '../../src/core/bytes/malformed-file.ts';
+import { MODEL_JSON_MAX_BYTES } from '../../src/core/limits.ts';
 import { parseWithSchema } from '../../src/core/model/parse-with-schema.ts';
 import { BadInput } from '../bad-input.ts';
 import { readJsonFile } from '../json-file.ts';
 
-/** Tokenizer and generation settings of a model folder. */
+/** Tokenizer and generation settings of a model. */
 export interface TextFiles {
-  readonly folder: string;
-  /** Names of the files that were read. */
-  readonly names: readonly string[];
+  /** Paths of the files that were read. */
+  readonly files: readonly string[];
   /** Output name to content. */
   readonly contents: ReadonlyMap<string, string | Uint8Array>;
 }
@@ -18,43 +19,49 @@ const TOKENIZER = 'tokenizer.json';
 const TOKENIZER_CONFIG = 'tokenizer_config.json';
 /** The processor's template: what VoRA was trained with, where tokenizer_config.json still has the language model's. */
 const PROCESSOR_TEMPLATE = 'chat_template.json';
+const JINJA_TEMPLATE = 'chat_template.jinja';
 export const GENERATION_CONFIG = 'generation_config.json';
 const COPIED = [
   TOKENIZER,
-  GENERATION_CONFIG,
   'special_tokens_map.json',
   'added_tokens.json',
   'vocab.json',
   'merges.txt',
-  'chat_template.jinja',
+  'tokenizer.model',
+  JINJA_TEMPLATE,
 ];
 
 /**
- * Collects the text side of the model from the first of `folders` that has a tokenizer: a checkpoint's own before its
- * base's, never a mixture.
+ * Collects the text side of the model from the first of `folders` that has a tokenizer: a checkpoint's or adapter's own
+ * before its base's, never a mixture. Only generation_config.json may come from a later one, as adapters have none.
  *
  * @throws BadInput, MalformedFile
  */
 export async function readTextFiles(folders: readonly string[]): Promise<TextFiles> {
   const folder = await firstWith(folders, TOKENIZER);
+  if (folder === undefined) {
+    throw new BadInput(`${folders.join(', ')}: found no ${TOKENIZER}, expected one beside the weights`);
+  }
   const contents = new Map<string, string | Uint8Array>();
-  const names: string[] = [];
-  for (const name of COPIED) {
-    if (await exists(join(folder, name))) {
-      contents.set(name, await readFile(join(folder, name)));
-      names.push(name);
+  const files: string[] = [];
+  const copy = async (from: string, name: string): Promise<void> => {
+    const path = join(from, name);
+    if (await exists(path)) {
+      contents.set(name, await readBounded(path));
+      files.push(path);
     }
+  };
+  for (const name of [...COPIED, TOKENIZER_CONFIG]) {
+    await copy(folder, name);
   }
-  if (await exists(join(folder, TOKENIZER_CONFIG))) {
-    names.push(TOKENIZER_CONFIG);
-    contents.set(TOKENIZER_CONFIG, await readFile(join(folder, TOKENIZER_CONFIG)));
-  }
-  if (await exists(join(folder, PROCESSOR_TEMPLATE))) {
-    names.push(PROCESSOR_TEMPLATE);
+  await copy((await firstWith(folders, GENERATION_CONFIG)) ?? folder, GENERATION_CONFIG);
+  const template = join(folder, PROCESSOR_TEMPLATE);
+  if (await exists(template)) {
+    files.push(template);
     contents.set(TOKENIZER_CONFIG, await withProcessorTemplate(folder, contents.has(TOKENIZER_CONFIG)));
-    contents.delete('chat_template.jinja');
+    contents.delete(JINJA_TEMPLATE);
   }
-  return { folder, names, contents };
+  return { files, contents };
 }
 
 async function withProcessorTemplate(folder: string, hasConfig: boolean): Promise<string> {
@@ -68,13 +75,21 @@ async function readObject<T>(path: string, schema: z.ZodType<T>): Promise<T> {
   return parseWithSchema(schema, path, await readJsonFile(path));
 }
 
-async function firstWith(folders: readonly string[], name: string): Promise<string> {
+async function readBounded(path: string): Promise<Uint8Array> {
+  const { size } = await stat(path);
+  if (size > MODEL_JSON_MAX_BYTES) {
+    throw new MalformedFile(path, 'size', `${size} bytes`, `at most ${MODEL_JSON_MAX_BYTES}`);
+  }
+  return readFile(path);
+}
+
+async function firstWith(folders: readonly string[], name: string): Promise<string | undefined> {
   for (const folder of folders) {
     if (await exists(join(folder, name))) {
       return folder;
     }
   }
-  throw new BadInput(`${folders.join(', ')}: found no ${name}, expected one beside the weights`);
+  return undefined;
 }
 
 async function exists(path: string): Promise<boolean> {

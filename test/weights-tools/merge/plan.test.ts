@@ -1,17 +1,16 @@
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { beginArtifactFolder } from '../../../weights-tools/artifact-folder.ts';
-import { openMergeInputs } from '../../../weights-tools/merge/inputs.ts';
+import { type MergeWeight, openMergeModel } from '../../../weights-tools/merge/merge-model.ts';
 import { indexJson, type MergePlan, planMerge } from '../../../weights-tools/merge/plan.ts';
 import { runMerge } from '../../../weights-tools/merge/run.ts';
-import { assignRoles } from '../../../weights-tools/merge/tensor-roles.ts';
+import { mergeRequest } from '../../../weights-tools/commands/source-options.ts';
 import { readTensors, tempFolder, VORA_RANDOM } from '../../support/checkpoint-folder.ts';
 
 async function plan(options: { memoryBytes?: number; shardBytes?: number }): Promise<MergePlan> {
-  const inputs = await openMergeInputs(VORA_RANDOM, undefined, {});
-  onTestFinished(() => inputs.close());
-  const roles = assignRoles(inputs.config, inputs.checkpoint.tensors, null);
-  return planMerge(roles, { weights: 'BF16', memoryBytes: 1e9, ...options });
+  const model = await openMergeModel(mergeRequest(VORA_RANDOM, { adapter: [], method: 'exact' }));
+  onTestFinished(() => model.close());
+  return planMerge(model, { weights: 'BF16', memoryBytes: 1e9, ...options });
 }
 
 async function run(merge: MergePlan): Promise<string> {
@@ -64,11 +63,14 @@ describe('memory', () => {
   });
 
   it('is not all taken for a copy, however large tensors are', async () => {
-    const inputs = await openMergeInputs(VORA_RANDOM, undefined, {});
-    onTestFinished(() => inputs.close());
-    const roles = assignRoles(inputs.config, inputs.checkpoint.tensors, null);
-    const embedTokens = [...roles.llm].map(([name, from]) => [name, { ...from, shape: [152_064, 3584] }] as const);
-    const large = { ...roles, llm: new Map(embedTokens.slice(0, 1)) };
+    const model = await openMergeModel(mergeRequest(VORA_RANDOM, { adapter: [], method: 'exact' }));
+    onTestFinished(() => model.close());
+    const grow = (weight: MergeWeight): MergeWeight => {
+      const shape = [152_064, 3584];
+      return { ...weight, rows: { ...weight.rows, shape }, tensor: { ...weight.tensor, shape } };
+    };
+    const embedTokens = [...model.weights].slice(0, 1).map(([name, weight]) => [name, grow(weight)] as const);
+    const large = { ...model, weights: new Map(embedTokens) };
     const { bufferBytes } = planMerge(large, { weights: 'F32', memoryBytes: 64e9 });
     expect(bufferBytes).toBeLessThan(64 * 1024 * 1024);
   });

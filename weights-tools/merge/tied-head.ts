@@ -1,0 +1,64 @@
+import { EMBED_TOKENS, LM_HEAD } from '../../src/core/model/tensor-names.ts';
+import { where } from '../tensor-set.ts';
+import type { PeftAdapter } from './peft-adapter.ts';
+import { noChange, type WeightChange, type WeightChanges } from './weight-changes.ts';
+
+/** Modules of the two weights, as adapters name them. */
+const EMBEDDING = EMBED_TOKENS.replace(/\.weight$/, '');
+const HEAD = LM_HEAD.replace(/\.weight$/, '');
+
+/**
+ * Carries over to the head of a model with tied embeddings what training did to both: rows trained as tokens, the stored
+ * base, and with `ensure_weight_tying` everything. Call it for each adapter, after its changes were entered.
+ */
+export function mirrorToHead(changes: WeightChanges, adapter: PeftAdapter): string[] {
+  const embedding = changes.get(EMBED_TOKENS);
+  const parts = adapter.modules.get(EMBEDDING)?.parts;
+  if (embedding === undefined || parts === undefined) {
+    return [];
+  }
+  const tokens = parts.get('tokens');
+  const headParts = adapter.modules.get(HEAD)?.parts;
+  if (headParts !== undefined) {
+    return tokens === undefined || headParts.has('tokens')
+      ? []
+      : [`${where(tokens)}: found trained token rows beside another change of the tied head, expected one of both`];
+  }
+  const { ensureWeightTying, modulesToSave } = adapter.config;
+  const isTrainedAlone = modulesToSave.some((name) => EMBEDDING === name || EMBEDDING.endsWith(`.${name}`));
+  const head = changes.get(LM_HEAD) ?? noChange();
+  changes.set(LM_HEAD, head);
+  const stored = parts.get('baseWeight') ?? parts.get('weight');
+  if (stored !== undefined && (ensureWeightTying || !isTrainedAlone)) {
+    head.replaced = stored;
+  }
+  if (tokens !== undefined) {
+    head.trainedRows = embedding.trainedRows;
+  }
+  if (ensureWeightTying && parts.has('embeddingA')) {
+    const own = embedding.terms.at(-1);
+    head.terms.push(...(own === undefined ? [] : [own]));
+    head.magnitude = embedding.magnitude;
+  }
+  return [];
+}
+
+/** Whether embedding and head are one weight still; then the head's change, the same, is dropped. */
+export function staysTied(changes: WeightChanges): boolean {
+  const [embedding, head] = [changes.get(EMBED_TOKENS) ?? noChange(), changes.get(LM_HEAD) ?? noChange()];
+  const isSame = isSameChange(embedding, head);
+  if (isSame) {
+    changes.delete(LM_HEAD);
+  }
+  return isSame;
+}
+
+function isSameChange(one: WeightChange, other: WeightChange): boolean {
+  return (
+    one.replaced === other.replaced &&
+    one.trainedRows === other.trainedRows &&
+    one.magnitude === other.magnitude &&
+    one.terms.length === other.terms.length &&
+    one.terms.every((term, index) => term === other.terms[index])
+  );
+}

@@ -1,0 +1,212 @@
+import type { AdapterPart } from '../../src/core/model/adapter-names.ts';
+import { EMBED_TOKENS, LM_HEAD } from '../../src/core/model/tensor-names.ts';
+import type { TensorRef } from '../checkpoint.ts';
+import { compareShape, leftover, where } from '../tensor-set.ts';
+import type { TrainedRows } from './changed-rows.ts';
+import type { Term } from './combined-rows.ts';
+import type { Magnitude } from './dora-rows.ts';
+import { embeddingFactors, linearFactors } from './low-rank.ts';
+import type { CombineMethod } from './merge-request.ts';
+import type { AdapterModule, PeftAdapter } from './peft-adapter.ts';
+
+/** What adapters do to one weight, in this order. Everything but `terms` comes from one adapter alone. */
+export interface WeightChange {
+  /** Stands in the base's place. */
+  replaced: TensorRef | null;
+  trainedRows: TrainedRows | null;
+  /** Added, each low rank. */
+  readonly terms: Term[];
+  magnitude: Magnitude | null;
+  /** Added to a bias. */
+  readonly biases: { readonly values: TensorRef; readonly scale: number }[];
+}
+
+/** By name of the weight. */
+export type WeightChanges = Map<string, WeightChange>;
+
+export function noChange(): WeightChange {
+  return { replaced: null, trainedRows: null, terms: [], magnitude: null, biases: [] };
+}
+
+/**
+ * Enters what an adapter does, and says what of it cannot be done: a line for each tensor that is missing, misshapen, of
+ * another rank than the config says, or that nothing takes.
+ *
+ * @param shapes of the result's weights, the head of a model with tied embeddings included
+ */
+export function addPeftChanges(
+  changes: WeightChanges,
+  adapter: PeftAdapter,
+  shapes: ReadonlyMap<string, readonly number[]>,
+  method: CombineMethod,
+): string[] {
+  const problems: string[] = [];
+  for (const [module, found] of adapter.modules) {
+    const scope = { adapter, module, found, shapes, problems, changes };
+    addLowRank(scope);
+    addReplacements(scope);
+    for (const [part, tensor] of found.parts) {
+      const only = part === 'bBias' && method.kind !== 'exact' ? 'lora_bias' : onlyWhole(part);
+      if (only !== null && (adapter.weight !== 1 || method.kind !== 'exact')) {
+        const asked = adapter.weight === 1 ? `--method ${method.kind}` : `weight ${adapter.weight}`;
+        problems.push(`${where(tensor)}: found ${only} with ${asked}, expected weight 1 and --method exact`);
+      }
+    }
+  }
+  return [...problems, ...missingTargets(adapter, shapes)];
+}
+
+interface Scope {
+  readonly adapter: PeftAdapter;
+  readonly module: string;
+  readonly found: AdapterModule;
+  readonly shapes: ReadonlyMap<string, readonly number[]>;
+  readonly problems: string[];
+  readonly changes: WeightChanges;
+}
+
+/** What has no share: it is there or not. */
+function onlyWhole(part: AdapterPart): string | null {
+  switch (part) {
+    case 'magnitude':
+      return 'DoRA';
+    case 'tokens':
+      return 'trained token rows';
+    case 'weight':
+    case 'bias':
+    case 'baseBias':
+      return 'a replaced weight';
+    case 'bBias':
+    case 'a':
+    case 'b':
+    case 'embeddingA':
+    case 'embeddingB':
+    case 'baseWeight':
+      return null;
+  }
+}
+
+function addLowRank({ adapter, module, found: { parts, peftModule }, shapes, problems, changes }: Scope): void {
+  const weight = `${module}.weight`;
+  const isEmbedding = weight === EMBED_TOKENS;
+  const [aPart, bPart] = isEmbedding ? (['embeddingA', 'embeddingB'] as const) : (['a', 'b'] as const);
+  for (const part of ['a', 'b', 'embeddingA', 'embeddingB', 'magnitude', 'bBias'] as const) {
+    const tensor = parts.get(part);
+    const [rows, columns] = shapes.get(weight) ?? [];
+    const isForeign = part !== aPart && part !== bPart && part !== 'magnitude' && part !== 'bBias';
+    if (tensor !== undefined && (isForeign || rows === undefined || columns === undefined)) {
+      problems.push(leftover(tensor));
+    }
+  }
+  const [a, b] = [parts.get(aPart), parts.get(bPart)];
+  const [rows, columns] = shapes.get(weight) ?? [];
+  if (rows === undefined || columns === undefined) {
+    return;
+  }
+  const rank = adapter.config.rank(peftModule);
+  const magnitude = parts.get('magnitude');
+  if (a === undefined || b === undefined) {
+    for (const half of [a, b, magnitude, parts.get('bBias')]) {
+      if (half !== undefined) {
+        problems.push(`${where(half)}: found it alone, expected both lora_A and lora_B of ${peftModule}`);
+      }
+    }
+    return;
+  }
+  const change = changeOf(changes, weight);
+  problems.push(...compareShape(a, [rank, isEmbedding ? rows : columns]));
+  problems.push(...compareShape(b, [isEmbedding ? columns : rows, rank]));
+  const scale = adapter.config.scaling(peftModule);
+  const factors = isEmbedding ? embeddingFactors(a, b) : linearFactors(a, b);
+  change.terms.push({ factors, scale, weight: adapter.weight });
+  if (adapter.config.useDora !== (magnitude !== undefined)) {
+    const [is, ought] = magnitude === undefined ? ['no', 'one'] : ['a', 'none'];
+    problems.push(`${where(a)}: found ${is} lora_magnitude_vector, expected ${ought}: use_dora is ${adapter.config.useDora}`);
+  }
+  if (magnitude !== undefined) {
+    problems.push(...compareShape(magnitude, [isEmbedding ? columns : rows]));
+    change.magnitude = { lengths: magnitude, axis: isEmbedding ? 'columns' : 'rows' };
+  }
+  if (change.terms.length > 1 && change.magnitude !== null) {
+    problems.push(`${where(a)}: found DoRA beside another adapter of the same weight, expected it alone: order would matter`);
+  }
+  addLoraBias(parts.get('bBias'), `${module}.bias`, adapter.weight * scale, { shapes, problems, changes });
+}
+
+function addLoraBias(
+  values: TensorRef | undefined,
+  bias: string,
+  scale: number,
+  { shapes, problems, changes }: Pick<Scope, 'shapes' | 'problems' | 'changes'>,
+): void {
+  const shape = shapes.get(bias);
+  if (values !== undefined && shape === undefined) {
+    problems.push(`${where(values)}: found a bias, expected none: the base has no ${bias} to add it to`);
+  } else if (values !== undefined && shape !== undefined) {
+    problems.push(...compareShape(values, shape));
+    changeOf(changes, bias).biases.push({ values, scale });
+  }
+}
+
+function addReplacements({ adapter, module, found: { parts, peftModule }, shapes, problems, changes }: Scope): void {
+  for (const part of ['weight', 'baseWeight', 'bias', 'baseBias'] as const) {
+    const tensor = parts.get(part);
+    const name = `${module}.${part === 'weight' || part === 'baseWeight' ? 'weight' : 'bias'}`;
+    const shape = shapes.get(name);
+    if (tensor === undefined) {
+      continue;
+    }
+    if (shape === undefined) {
+      problems.push(leftover(tensor));
+      continue;
+    }
+    problems.push(...compareShape(tensor, shape));
+    const change = changeOf(changes, name);
+    if (change.replaced !== null) {
+      problems.push(`${where(tensor)}: found another whole ${name}, expected one: ${where(change.replaced)} has it too`);
+    }
+    change.replaced = tensor;
+  }
+  const rows = parts.get('tokens');
+  if (rows === undefined) {
+    return;
+  }
+  const name = `${module}.weight`;
+  const [vocabulary = 0, hidden = 0] = shapes.get(name) ?? [];
+  const indices = adapter.config.tokenIds(peftModule);
+  if ((name !== EMBED_TOKENS && name !== LM_HEAD) || indices === null) {
+    problems.push(leftover(rows));
+    return;
+  }
+  const unknown = indices.find((id) => id >= vocabulary);
+  if (unknown !== undefined || new Set(indices).size !== indices.length) {
+    const found = unknown === undefined ? 'an id twice' : `id ${unknown}`;
+    problems.push(`${adapter.configFile}: trainable_token_indices: found ${found}, expected ids below ${vocabulary}`);
+  }
+  problems.push(...compareShape(rows, [indices.length, hidden]));
+  const change = changeOf(changes, name);
+  if (change.trainedRows !== null) {
+    problems.push(`${where(rows)}: found trained rows beside those of ${where(change.trainedRows.rows)}, expected one of both`);
+  }
+  change.trainedRows = { indices, rows };
+}
+
+/** A module that the config names and the file lacks: half an adapter merges into something nobody trained. */
+function missingTargets({ config, configFile, modules }: PeftAdapter, shapes: Scope['shapes']): string[] {
+  const problems: string[] = [];
+  for (const [name, { length }] of shapes) {
+    const module = name.replace(/\.weight$/, '');
+    const parts = modules.get(module)?.parts;
+    const isThere = parts?.has('a') === true || parts?.has('embeddingA') === true;
+    if (length === 2 && !isThere && config.targets(module) === true) {
+      problems.push(`${module}: found no adapter, expected one: target_modules of ${configFile} names it`);
+    }
+  }
+  return problems;
+}
+
+function changeOf(changes: WeightChanges, name: string): WeightChange {
+  const change = changes.get(name) ?? noChange();
+  changes.set(name, change);
+  return change;
+}
