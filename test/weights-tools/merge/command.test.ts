@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { tempFolder, VORA_AUX } from '../../support/checkpoint-folder.ts';
+import { BASE, tempFolder, VORA_AUX } from '../../support/checkpoint-folder.ts';
 import { runInProcess } from '../../support/run-cli.ts';
 
 describe('the output', () => {
@@ -45,11 +45,14 @@ describe('the command line', () => {
   it.each([
     ['no command', []],
     ['an unknown command', ['mergee']],
-    ['no checkpoint', ['merge', '--out', 'x']],
     ['no --out', ['merge', VORA_AUX]],
     ['an unknown dtype', ['merge', VORA_AUX, '--out', 'x', '--dtype', 'int3']],
     ['a memory that is no size', ['merge', VORA_AUX, '--out', 'x', '--memory', 'lots']],
     ['pixels that are no number', ['merge', VORA_AUX, '--out', 'x', '--min-pixels', '0']],
+    ['an adapter times nothing', ['merge', '--base', BASE, '--adapter', 'x:0', '--out', 'x']],
+    ['an unknown method', ['merge', '--base', BASE, '--adapter', 'x', '--method', 'linear', '--out', 'x']],
+    ['a density past 1', ['merge', '--base', BASE, '--adapter', 'x', '--density', '1.1', '--out', 'x']],
+    ['a seed that is no number', ['merge', '--base', BASE, '--adapter', 'x', '--seed', 'x', '--out', 'x']],
     ['a name of nothing', ['merge', VORA_AUX, '--out', 'x', '--name', '']],
     ['an unknown option', ['inspect', VORA_AUX, '--yaml']],
   ])('with %s is a usage error', async (_name, argv) => {

@@ -51,7 +51,7 @@ it('a merge killed at ten random moments and run again gives identical bytes', {
   const windowMs = performance.now() - startMs;
   await first.exit;
   const expected = await contents(reference);
-  expect(expected.size).toBe(8);
+  expect(expected.size).toBe(9);
 
   const random = uniform(SEED);
   let midRun = 0;

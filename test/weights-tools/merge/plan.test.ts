@@ -55,7 +55,7 @@ describe('memory', () => {
     const { peakBytes, bufferBytes, files } = await plan({ memoryBytes });
     expect(peakBytes).toBeLessThanOrEqual(memoryBytes);
     expect(bufferBytes).toBeLessThan(peakBytes);
-    expect(peakBytes).toBeGreaterThan(Math.min(memoryBytes, 800_000) * 0.8);
+    expect(peakBytes).toBeGreaterThan(Math.min(memoryBytes, 650_000) * 0.8);
     for (const { rows, rowsPerBlock } of files.flatMap(({ jobs }) => jobs)) {
       expect(rowsPerBlock).toBeGreaterThanOrEqual(1);
       expect(rowsPerBlock).toBeLessThanOrEqual(rows);

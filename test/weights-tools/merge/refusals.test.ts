@@ -126,12 +126,18 @@ describe('tensors that do not make the model', () => {
 
   it('names with another prefix, which it does not take for adapters without a base', async () => {
     const checkpoint = await changedCheckpoint((tensors) => {
-      const names = [...tensors.keys()];
-      for (const name of names) {
-        moveTensor(tensors, name, `module.${name}`);
+      for (const name of [...tensors.keys()]) {
+        moveTensor(tensors, name, `model.${name}`);
       }
     });
-    expect(await refused(1, checkpoint)).toMatch(/: module\.\S+: found a tensor that no part of the model takes/);
+    expect(await refused(1, checkpoint)).toMatch(/: model\.\S+: found a tensor that no part of the model takes/);
+  });
+
+  it('names of which only some are nested', async () => {
+    const checkpoint = await changedCheckpoint((tensors) => {
+      moveTensor(tensors, 'llm.model.norm.weight', 'module.llm.model.norm.weight');
+    });
+    expect(await refused(1, checkpoint)).toContain('module.llm.model.norm.weight: found a tensor that no part');
   });
 
   it('all at once, the first eight by name', async () => {
@@ -209,7 +215,6 @@ describe('folders and files', () => {
   });
 
   it.each<[string, (config: Record<string, unknown>) => void, string]>([
-    ['no VoRA', (config) => (config['model_type'] = 'qwen2'), 'config.json: model_type: found "qwen2"'],
     ['a field missing', (config) => delete config['hidden_size'], 'config.json: hidden_size: found nothing'],
     ['a field of the wrong type', (config) => (config['patch_size'] = '14'), 'config.json: patch_size: found "14"'],
     ['an embedding we lack', (config) => (config['vision_embedding'] = 'CLIP'), 'vision_embedding: found "CLIP"'],
@@ -228,6 +233,10 @@ describe('folders and files', () => {
     const checkpoint = await copyOf(VORA_AUX);
     await changeJson(join(checkpoint, 'config.json'), change);
     expect(await refused(1, checkpoint)).toContain(message);
+  });
+
+  it('a plain model with nothing to add to it', async () => {
+    expect(await refused(1, BASE)).toContain('found a plain model alone, expected --adapter');
   });
 
   it('an end token that the model cannot say', async () => {

@@ -48,12 +48,15 @@ describe('shards', () => {
     expect(await refused(1, checkpoint)).toContain('model-00002-of-00004.safetensors: found nothing');
   });
 
-  it('a shard that is a symbolic link', async () => {
+  it('a shard that is a link to nothing, or to no file', async () => {
     const checkpoint = await copyOf(VORA_RANDOM);
     const shard = join(checkpoint, 'model-00002-of-00004.safetensors');
-    await rename(shard, join(checkpoint, 'elsewhere'));
+    await rm(shard);
     await symlink('elsewhere', shard);
-    expect(await refused(1, checkpoint)).toContain('found a symbolic link, expected a regular file');
+    expect(await refused(1, checkpoint)).toContain('model-00002-of-00004.safetensors: found nothing');
+    await rm(shard);
+    await symlink('/dev/zero', shard);
+    expect(await refused(1, checkpoint)).toContain('model-00002-of-00004.safetensors: found no regular file');
   });
 
   it('one file and an index', async () => {
