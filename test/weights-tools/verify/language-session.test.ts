@@ -29,9 +29,9 @@ afterAll(async () => {
 /** A golden conversation of one turn as a prompt set would ask it. */
 async function promptOf(name: string): Promise<Prompt> {
   const content = goldenPrompts.find((golden) => golden.name === name)?.messages[0]?.content ?? '';
-  const parts = typeof content === 'string' ? [{ type: 'text', text: content } as const] : content;
-  const text = parts.find((part) => part.type === 'text')?.text ?? '';
-  const url = parts.find((part) => part.type === 'image_url')?.image_url.url;
+  const parts = typeof content === 'string' ? [{ type: 'text' as const, text: content }] : content;
+  const text = parts.flatMap((part) => (part.type === 'text' ? [part.text] : [])).join('');
+  const [url] = parts.flatMap((part) => (part.type === 'image_url' ? [part.image_url.url] : []));
   const image = url === undefined ? null : join(GOLDEN, url);
   return reader.read({ prompt: text, image, answer: null, kind: null }, side.manifest.vision);
 }
