@@ -7,9 +7,12 @@ import { Q6_K } from './q6-k.ts';
 import { Q8_0 } from './q8-0.ts';
 import type { GgufScheme } from './scheme.ts';
 
-const SCHEMES = new Map([F32, F16, BF16, Q8_0, Q4_0, Q5_0, Q4_K, Q6_K].map((scheme) => [scheme.type, scheme]));
+/** Every type that is written. */
+export const SCHEMES: readonly GgufScheme[] = [F32, F16, BF16, Q8_0, Q4_0, Q5_0, Q4_K, Q6_K];
+
+const BY_TYPE = new Map(SCHEMES.map((scheme) => [scheme.type, scheme]));
 
 /** Undefined for a type that is only known by name. */
 export function schemeOf(type: GgmlTypeName): GgufScheme | undefined {
-  return SCHEMES.get(type);
+  return BY_TYPE.get(type);
 }
