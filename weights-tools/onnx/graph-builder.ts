@@ -12,9 +12,9 @@ import {
   type ValueInfoProto,
 } from './onnx-proto.ts';
 
-/** IR version that opset 21 belongs to (onnx/docs/Versioning.md). */
-const IR_VERSION = 10;
-const ONNX_OPSET = 21;
+/** The IR version that an opset belongs to (onnx/docs/Versioning.md). */
+const IR_VERSIONS = { 21: 10, 23: 11 } as const;
+export type Opset = keyof typeof IR_VERSIONS;
 const MICROSOFT_OPSET = 1;
 
 /** Domain of ONNX Runtime's own operators (docs/ContribOperators.md). */
@@ -78,8 +78,12 @@ export interface OnnxGraph {
   encode(layout?: TensorLayout): Uint8Array;
 }
 
-/** Builds a graph: `build` receives the builder and adds inputs, nodes and outputs to it. */
-export function createGraph(name: string, build: (graph: GraphBuilder) => void): OnnxGraph {
+/**
+ * Builds a graph: `build` receives the builder and adds inputs, nodes and outputs to it.
+ *
+ * @param opset 21 is what every runtime has; 23 brings RMSNormalization
+ */
+export function createGraph(name: string, build: (graph: GraphBuilder) => void, opset: Opset = 21): OnnxGraph {
   const externals: ExternalTensor[] = [];
   const graph = emptyGraph(name);
   build(builderOf(graph, externals, new Set()));
@@ -88,11 +92,11 @@ export function createGraph(name: string, build: (graph: GraphBuilder) => void):
     encode(layout) {
       const weights = externals.map((tensor) => externalProto(tensor, layout));
       return encodeModel({
-        irVersion: IR_VERSION,
+        irVersion: IR_VERSIONS[opset],
         producerName: 'vora-edge',
         graph: { ...graph, initializer: [...graph.initializer, ...weights] },
         opsetImport: [
-          { domain: '', version: ONNX_OPSET },
+          { domain: '', version: opset },
           { domain: MICROSOFT, version: MICROSOFT_OPSET },
         ],
       });
