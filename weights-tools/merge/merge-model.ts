@@ -42,7 +42,7 @@ export interface MergeModel extends Omit<OpenedInputs, 'llm' | 'configFile' | 't
 export async function openMergeModel(request: MergeRequest): Promise<MergeModel> {
   const inputs = await openInputs(request);
   try {
-    const { llm, changes } = collectChanges(inputs, request);
+    const { llm, changes } = await collectChanges(inputs, request);
     const eosTokenIds = readEosTokenIds(inputs, llm);
     const workspace = await createWorkspace();
     return {
@@ -60,10 +60,10 @@ export async function openMergeModel(request: MergeRequest): Promise<MergeModel>
 }
 
 /** What the adapters do to each weight, and what the model is after it: its vocabulary, and whether embeddings are tied. */
-function collectChanges(
+async function collectChanges(
   { llm: base, lora, loraWeight, adapters, configFile }: OpenedInputs,
   { method }: MergeRequest,
-): { llm: LlmShape; changes: WeightChanges } {
+): Promise<{ llm: LlmShape; changes: WeightChanges }> {
   const changes: WeightChanges = new Map();
   for (const [name, { a, b }] of lora) {
     const term = { factors: linearFactors(a, b), scale: 1, weight: loraWeight };
@@ -77,7 +77,7 @@ function collectChanges(
     problems.push(...(base.tieWordEmbeddings ? mirrorToHead(changes, adapter) : []));
   }
   refuseProblems(problems, configFile);
-  const tieWordEmbeddings = base.tieWordEmbeddings && staysTied(changes);
+  const tieWordEmbeddings = base.tieWordEmbeddings && (await staysTied(changes));
   return { llm: { ...grown, tieWordEmbeddings }, changes };
 }
 

@@ -1,4 +1,6 @@
 import { EMBED_TOKENS, LM_HEAD } from '../../src/core/model/tensor-names.ts';
+import type { TensorRef } from '../checkpoint.ts';
+import { equalTensors } from '../equal-tensors.ts';
 import { where } from '../tensor-set.ts';
 import type { PeftAdapter } from './peft-adapter.ts';
 import { noChange, type WeightChange, type WeightChanges } from './weight-changes.ts';
@@ -43,22 +45,33 @@ export function mirrorToHead(changes: WeightChanges, adapter: PeftAdapter): stri
   return [];
 }
 
-/** Whether embedding and head are one weight still; then the head's change, the same, is dropped. */
-export function staysTied(changes: WeightChanges): boolean {
-  const [embedding, head] = [changes.get(EMBED_TOKENS) ?? noChange(), changes.get(LM_HEAD) ?? noChange()];
-  const isSame = isSameChange(embedding, head);
+/**
+ * Whether embedding and head are one weight still; then the head's change, the same, is dropped. PEFT stores tied weights twice,
+ * so that tensors under both names are compared byte by byte.
+ */
+export async function staysTied(changes: WeightChanges): Promise<boolean> {
+  const isSame = await isSameChange(changes.get(EMBED_TOKENS) ?? noChange(), changes.get(LM_HEAD) ?? noChange());
   if (isSame) {
     changes.delete(LM_HEAD);
   }
   return isSame;
 }
 
-function isSameChange(one: WeightChange, other: WeightChange): boolean {
+async function isSameChange(one: WeightChange, other: WeightChange): Promise<boolean> {
   return (
-    one.replaced === other.replaced &&
-    one.trainedRows === other.trainedRows &&
     one.magnitude === other.magnitude &&
     one.terms.length === other.terms.length &&
-    one.terms.every((term, index) => term === other.terms[index])
+    one.terms.every((term, index) => term === other.terms[index]) &&
+    one.trainedRows?.indices.join() === other.trainedRows?.indices.join() &&
+    (await isSameTensor(one.trainedRows?.rows, other.trainedRows?.rows)) &&
+    (await isSameTensor(one.replaced, other.replaced))
   );
+}
+
+async function isSameTensor(one: TensorRef | null | undefined, other: TensorRef | null | undefined): Promise<boolean> {
+  return one === other || (isTensor(one) && isTensor(other) && equalTensors(one, other));
+}
+
+function isTensor(tensor: TensorRef | null | undefined): tensor is TensorRef {
+  return tensor !== null && tensor !== undefined;
 }
