@@ -9,7 +9,10 @@ export function inspectCommand(): Command {
       'Reads headers and configuration only, and checks each file as strictly as merge does. Whether the tensors make the\n' +
         'model of config.json is what merge --dry-run says; whether an artifact is what it was, vora manifest check.',
     )
-    .argument('<path>', 'folder: VoRA checkpoint, plain model, PEFT adapter, artifact; or one .safetensors, .onnx or .gguf')
+    .argument(
+      '<path>',
+      'folder: VoRA checkpoint, plain model, PEFT adapter, artifact; or one .safetensors, .onnx or .gguf',
+    )
     .option('--json', 'print everything as JSON, each tensor included')
     .addHelpText(
       'after',
@@ -17,7 +20,7 @@ export function inspectCommand(): Command {
         '  $ vora inspect VoRA-7B-Instruct        # rank, merged or not, what is no part of the model\n' +
         '  $ vora inspect my-lora                 # rank, scaling, base, whether merge takes it\n' +
         '  $ vora inspect model.Q4_K_M.gguf\n' +
-        "  $ vora inspect onnx --json | jq '.tensors[] | select(.dtype == \"u8\") | .name'",
+        '  $ vora inspect onnx --json | jq \'.tensors[] | select(.dtype == "u8") | .name\'',
     )
     .action(async (path: string, options: { json?: true }) => {
       const { details, ...inspection } = await inspectPath(path);

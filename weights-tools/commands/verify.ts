@@ -32,7 +32,11 @@ export function verifyCommand(): Command {
     )
     .argument('<a>', 'the reference: artifact folder, or a VoRA checkpoint with its --base')
     .argument('[b]', 'the artifact in question')
-    .option('--prompts <path>', 'JSON lines {prompt, image?, answer?, kind?}, or a folder with questions.jsonl', DEFAULT_PROMPTS)
+    .option(
+      '--prompts <path>',
+      'JSON lines {prompt, image?, answer?, kind?}, or a folder with questions.jsonl',
+      DEFAULT_PROMPTS,
+    )
     .option('--max-tokens <n>', "length of an answer that is A's own, where the prompt has none", answerTokens, 32)
     .option('--tensors-only', 'run no model')
     .option('--json <file>', 'write everything that was measured, each tensor included')
@@ -60,7 +64,12 @@ export function verifyCommand(): Command {
     );
 }
 
-async function run(a: string, b: string | undefined, options: VerifyCommandOptions, signal: AbortSignal): Promise<void> {
+async function run(
+  a: string,
+  b: string | undefined,
+  options: VerifyCommandOptions,
+  signal: AbortSignal,
+): Promise<void> {
   const questions = options.tensorsOnly === true ? null : await readPromptSet(options.prompts);
   const { maxTokens, memory: memoryBytes, scratch } = options;
   const requests = requestsOf(a, b, options);

@@ -17,7 +17,9 @@ export async function inspectAdapter(folder: string): Promise<Inspection> {
     const part = parseAdapterName(tensor.name)?.part;
     return { ...tensor, part: part === undefined ? 'other' : PARTS[part] };
   });
-  const ranks = tensors.flatMap(({ part, shape }) => (part === PARTS.a || part === PARTS.embeddingA ? [`rank ${shape[0]}`] : []));
+  const ranks = tensors.flatMap(({ part, shape }) =>
+    part === PARTS.a || part === PARTS.embeddingA ? [`rank ${shape[0]}`] : [],
+  );
   const facts: Fact[] = [
     { label: 'base', text: textOf(fieldOf(config, 'base_model_name_or_path')) },
     { label: 'rank', text: ranks.length === 0 ? textOf(fieldOf(config, 'r')) : countWords(ranks) },

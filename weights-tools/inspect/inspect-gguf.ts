@@ -12,7 +12,10 @@ export async function inspectGguf(path: string): Promise<Inspection> {
     const header = await readGgufHeader(source);
     const metadata = Object.fromEntries([...header.metadata].map(([key, value]) => [key, showValue(value)]));
     const details = { manifest: null, config: null, metadata };
-    return inspectionOf({ path, kind: `GGUF ${header.version}`, facts: ggufFacts(header), details }, tensorsOf(path, header));
+    return inspectionOf(
+      { path, kind: `GGUF ${header.version}`, facts: ggufFacts(header), details },
+      tensorsOf(path, header),
+    );
   } finally {
     await source.close();
   }

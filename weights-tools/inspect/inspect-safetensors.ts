@@ -52,19 +52,22 @@ function kindOf(json: unknown, config: VoraConfig | null): string {
     return 'VoRA checkpoint';
   }
   const modelType = fieldOf(json, 'model_type');
-  return json === undefined ? 'safetensors' : `Hugging Face model, ${typeof modelType === 'string' ? modelType : 'of no named type'}`;
+  return json === undefined
+    ? 'safetensors'
+    : `Hugging Face model, ${typeof modelType === 'string' ? modelType : 'of no named type'}`;
 }
 
 /** Of a model that is not VoRA: as its config.json has them, in whatever words. */
 function plainFacts(json: unknown): Fact[] {
   const architectures = fieldOf(json, 'architectures');
-  const numbers = ['num_hidden_layers', 'hidden_size', 'vocab_size'].map((field) => fieldOf(json, field));
-  const [layers, hidden, vocabulary] = numbers;
-  if (!numbers.every((value) => typeof value === 'number')) {
+  const number = (field: string): number => Number(fieldOf(json, field) ?? Number.NaN);
+  const [layers, hidden] = [number('num_hidden_layers'), number('hidden_size')];
+  if (Number.isNaN(layers) || Number.isNaN(hidden)) {
     return [];
   }
   const name = Array.isArray(architectures) ? `${String(architectures[0])}, ` : '';
-  return [{ label: 'language', text: `${name}${layers} layers, hidden ${hidden}, vocabulary ${vocabulary}` }];
+  const text = `${name}${layers} layers, hidden ${hidden}, vocabulary ${number('vocab_size')}`;
+  return [{ label: 'language', text }];
 }
 
 /** Merged or not, and the rank that the tensors themselves have. */

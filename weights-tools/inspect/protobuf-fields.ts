@@ -113,7 +113,7 @@ export function createProtobufReader(source: ByteSource): ProtobufReader {
       if (field.wire === 'varint') {
         values.push(Number(field.value));
       } else if (field.wire === 'bytes') {
-        for (let position = field.start; position < field.end && values.length <= limit; ) {
+        for (let position = field.start; position < field.end && values.length <= limit;) {
           const { value, next } = await varint(position, field.end);
           values.push(Number(value));
           position = next;

@@ -25,7 +25,12 @@ export interface Bounds {
  */
 export function pastBounds({ weights, answers }: Verification, bounds: Bounds): string[] {
   const violations: string[] = [];
-  const require = (what: string, found: number | undefined, limit: number | undefined, kind: 'least' | 'most'): void => {
+  const require = (
+    what: string,
+    found: number | undefined,
+    limit: number | undefined,
+    kind: 'least' | 'most',
+  ): void => {
     if (limit === undefined) {
       return;
     }

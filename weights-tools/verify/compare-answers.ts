@@ -40,7 +40,8 @@ export async function compareAnswers(
   try {
     const asked = await eachQuestion(a, join(folder, 'a'), questions, options, async (question, session) => {
       const prompt = await reader.read(question, a.manifest.vision);
-      const tokens = knownTokens(question, eosTokenIds, reader) ?? (await session.continueGreedily(prompt, options.maxTokens));
+      const tokens =
+        knownTokens(question, eosTokenIds, reader) ?? (await session.continueGreedily(prompt, options.maxTokens));
       await logits.append(await session.logits(prompt, tokens));
       return { question, tokens };
     });
@@ -115,7 +116,7 @@ function sharedText(a: Side, b: Side): ReadonlyMap<string, string | Uint8Array> 
     throw new BadInput(`${b.description}: found a vocabulary of ${right}, expected ${left} as in ${a.description}`);
   }
   for (const name of ['tokenizer.json', 'tokenizer_config.json', 'chat_template.jinja']) {
-    const contents = [a, b].flatMap(({ text }) => (text === null ? [] : [String(decode(text.get(name)))]));
+    const contents = [a, b].flatMap(({ text }) => (text === null ? [] : [decode(text.get(name))]));
     if (new Set(contents).size > 1) {
       throw new BadInput(`${b.description}: found another ${name} than in ${a.description}, expected the same`);
     }

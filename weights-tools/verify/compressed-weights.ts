@@ -12,7 +12,7 @@ interface StoredLinear {
   readonly codes: TensorRef;
   readonly scales: TensorRef;
   readonly rowBytes: number;
-  decode(codes: Uint8Array, scales: Float32Array): Float32Array;
+  readonly decode: (codes: Uint8Array, scales: Float32Array) => Float32Array;
 }
 
 /**
@@ -26,7 +26,8 @@ export async function openCompressedWeights(
   folder: string,
   shapes: ReadonlyMap<string, readonly number[]>,
 ): Promise<StoredModel> {
-  const { tensors, close } = await openCheckpoint(folder);
+  const checkpoint = await openCheckpoint(folder);
+  const { tensors } = checkpoint;
   try {
     const weights = new Map<string, WeightRows>();
     for (const [name, shape] of shapes) {
@@ -37,9 +38,9 @@ export async function openCompressedWeights(
         weights.set(name, linearRows(name, shape, findLinear(name, shape, tensors)));
       }
     }
-    return { weights, close };
+    return { weights, close: () => checkpoint.close() };
   } catch (error) {
-    await close();
+    await checkpoint.close();
     throw error;
   }
 }
@@ -48,11 +49,7 @@ function packedName(weight: string): string {
   return `${weight}_packed`;
 }
 
-function findLinear(
-  name: string,
-  shape: readonly number[],
-  tensors: ReadonlyMap<string, TensorRef>,
-): StoredLinear {
+function findLinear(name: string, shape: readonly number[], tensors: ReadonlyMap<string, TensorRef>): StoredLinear {
   const codes = tensors.get(packedName(name)) ?? tensors.get(name);
   const scales = tensors.get(`${name}_scale`);
   const extra = ['_zero_point', '_g_idx'].find((suffix) => tensors.has(`${name}${suffix}`));
@@ -94,7 +91,11 @@ function findLinear(
   };
 }
 
-function linearRows(name: string, shape: readonly number[], { codes, scales, rowBytes, decode }: StoredLinear): WeightRows {
+function linearRows(
+  name: string,
+  shape: readonly number[],
+  { codes, scales, rowBytes, decode }: StoredLinear,
+): WeightRows {
   const columns = columnsOf({ shape });
   const groups = columnsOf(scales);
   return {

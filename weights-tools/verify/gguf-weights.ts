@@ -41,7 +41,12 @@ function tensorRows(name: string, shape: readonly number[], tensor: GgufTensor, 
   const bytes = rowBytes(tensor.type, columns);
   if (scheme === undefined || bytes === undefined || tensor.shape.join() !== shape.join()) {
     const found = `${tensor.type} [${tensor.shape.join(', ')}]`;
-    throw new MalformedFile(source.name, `tensor ${tensor.name}`, found, `[${shape.join(', ')}] of a type that is read here`);
+    throw new MalformedFile(
+      source.name,
+      `tensor ${tensor.name}`,
+      found,
+      `[${shape.join(', ')}] of a type that is read here`,
+    );
   }
   return {
     name,

@@ -15,7 +15,7 @@ export async function createLogitsFile(path: string): Promise<LogitsFile> {
   return {
     async append({ buffer, byteOffset, byteLength }) {
       const bytes = new Uint8Array(buffer, byteOffset, byteLength);
-      for (let done = 0; done < byteLength; ) {
+      for (let done = 0; done < byteLength;) {
         const { bytesWritten } = await file.write(bytes, done, byteLength - done, written + done);
         done += bytesWritten;
       }
@@ -24,7 +24,7 @@ export async function createLogitsFile(path: string): Promise<LogitsFile> {
     async next(length) {
       const logits = new Float32Array(length);
       const bytes = new Uint8Array(logits.buffer);
-      for (let done = 0; done < bytes.byteLength; ) {
+      for (let done = 0; done < bytes.byteLength;) {
         const { bytesRead } = await file.read(bytes, done, bytes.byteLength - done, read + done);
         if (bytesRead === 0) {
           throw new RangeError(`${path}: ${length} values from byte ${read} on, of ${written} bytes`);

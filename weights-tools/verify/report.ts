@@ -6,7 +6,9 @@ import type { AnswerReport, Verification } from './verification.ts';
 /** What `vora verify` prints: one table of tensors, one of answers. */
 export function describeVerification({ a, b, sameVision, weights, answers }: Verification): string {
   const lines = [`A  ${describeSide(a)}`, `B  ${describeSide(b)}`, ''];
-  lines.push(formatTable(['count', 'tensor', 'A rms', 'relative error', 'largest difference'], tensorRows(weights.tensors)));
+  lines.push(
+    formatTable(['count', 'tensor', 'A rms', 'relative error', 'largest difference'], tensorRows(weights.tensors)),
+  );
   for (const [label, names] of [
     ['only in A', weights.onlyA],
     ['only in B', weights.onlyB],

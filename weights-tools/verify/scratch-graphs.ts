@@ -24,7 +24,11 @@ export interface ScratchOptions {
  * where they are quantized. Takes 4 bytes a weight on the disk.
  */
 export async function writeScratchGraphs(
-  { manifest, weights, vision }: {
+  {
+    manifest,
+    weights,
+    vision,
+  }: {
     manifest: Manifest;
     weights: ReadonlyMap<string, WeightRows>;
     vision: ReadonlyMap<string, TensorRef> | null;

@@ -54,14 +54,15 @@ export async function openSide(request: MergeRequest): Promise<Side> {
 
 /** A merge, done or done while it is read. */
 async function openMerge(request: MergeRequest): Promise<Side> {
-  const { description, manifest, llm, text, vision, close } = await openExportSource(request);
+  const source = await openExportSource(request);
+  const { description, manifest, llm, text, vision } = source;
   const model = { manifest, weights: withTiedHead(manifest, llm) };
   return {
     ...model,
     description,
     text: text.contents,
     graphs: (options) => writeScratchGraphs({ ...model, vision }, options),
-    close,
+    close: () => source.close(),
   };
 }
 

@@ -4,5 +4,5 @@ import type { WeightRows } from '../weight-rows.ts';
 export interface StoredModel {
   /** By checkpoint name, [out, in], in f32. */
   readonly weights: ReadonlyMap<string, WeightRows>;
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }

@@ -26,7 +26,10 @@ describe('statistics of an answer', () => {
     expect(found.kl[0]).toBeCloseTo(0.25 * Math.LN2, 6);
     expect(found.kl[1]).toBeCloseTo(0, 6);
     expect(found.agreed).toEqual([false, true]);
-    expect(found.known?.a).toEqual({ loss: [expect.closeTo(Math.LN2, 6), expect.closeTo(-Math.log(0.7), 6)], right: true });
+    expect(found.known?.a).toEqual({
+      loss: [expect.closeTo(Math.LN2, 6), expect.closeTo(-Math.log(0.7), 6)],
+      right: true,
+    });
     expect(found.known?.b).toEqual({
       loss: [expect.closeTo(2 * Math.LN2, 6), expect.closeTo(-Math.log(0.7), 6)],
       right: false,

@@ -40,7 +40,10 @@ async function weightInOnnxRuntime(path: string, columns: number): Promise<Float
   const units = Float32Array.from({ length: columns * columns }, (_, i) => (i % (columns + 1) === 0 ? 1 : 0));
   const { y } = await session.run({ x: new Tensor('float32', units, [columns, columns]) });
   const products = y?.data as Float32Array;
-  return Float32Array.from({ length: ROWS * columns }, (_, i) => products[(i % columns) * ROWS + Math.floor(i / columns)] ?? 0);
+  return Float32Array.from(
+    { length: ROWS * columns },
+    (_, i) => products[(i % columns) * ROWS + Math.floor(i / columns)] ?? 0,
+  );
 }
 
 describe('weights of a graph', () => {
@@ -83,7 +86,9 @@ describe('weights of a graph', () => {
     const folder = await tempFolder();
     const path = await writeLinear(folder, 64, { bits: 4, groupSize: 32, symmetric: true, clip: 'absmax' });
     const open = (shape: number[]): Promise<unknown> => openOnnxWeights([path], new Map([[NAME, shape]]));
-    await expect(open([ROWS, 96])).rejects.toThrow(/initializer "model.layers.0.mlp.up_proj.weight.codes": found bytes/);
+    await expect(open([ROWS, 96])).rejects.toThrow(
+      /initializer "model.layers.0.mlp.up_proj.weight.codes": found bytes/,
+    );
     await expect(open([ROWS + 1, 64])).rejects.toThrow(/initializer/);
     await writeFile(join(folder, 'linear.data'), new Uint8Array(10));
     await expect(open([ROWS, 64])).rejects.toThrow(/found bytes 0 to 224 of 10, expected 224 bytes in the file/);

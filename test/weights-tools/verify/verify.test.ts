@@ -58,7 +58,8 @@ describe('vora verify', () => {
     expect(stderr).toMatch(/^past a bound: prompts without pictures: mean KL/m);
     expect(stderr).not.toMatch(/greedy|accuracy/);
     const { tensors } = report.weights;
-    const errorOf = (name: string): number => tensors.find((tensor) => tensor.name === name)?.relativeError ?? Number.NaN;
+    const errorOf = (name: string): number =>
+      tensors.find((tensor) => tensor.name === name)?.relativeError ?? Number.NaN;
     expect(errorOf('model.layers.0.mlp.up_proj.weight')).toBeGreaterThan(0.05);
     expect(errorOf('model.layers.0.mlp.up_proj.weight')).toBeLessThan(0.12);
     expect(errorOf('lm_head.weight')).toBeLessThan(0.01);
@@ -95,7 +96,16 @@ describe('vora verify', () => {
     const [whole, exported] = [join(folder, 'merged'), join(folder, 'onnx')];
     await runInProcess('merge', ADAPTER, '--base', BASE, '--dtype', 'f32', '--out', whole);
     await runInProcess('export', 'onnx', whole, '--out', exported);
-    const { code, report } = await verify(ADAPTER, exported, '--base', BASE, '--max-tensor-error', '0', '--min-greedy', '1');
+    const { code, report } = await verify(
+      ADAPTER,
+      exported,
+      '--base',
+      BASE,
+      '--max-tensor-error',
+      '0',
+      '--min-greedy',
+      '1',
+    );
     expect(code).toBe(0);
     expect(report.a.kind).toBe('merged');
     expect(report.weights.onlyA).toEqual([]);

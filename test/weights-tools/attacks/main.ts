@@ -1,0 +1,111 @@
+/**
+ * `npm run fuzz -- weights [--count N] [--seed N] [--only TARGET]`: N mutated inputs for each reader of weights-tools. The
+ * same seed gives the same inputs. Every finding is written to the corpus, which the tests replay; exit code 1 with any.
+ */
+import { createHash } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { Worker, isMainThread, workerData } from 'node:worker_threads';
+import { HANG_MS, judge, makeInput } from './fuzz.ts';
+import { TARGETS } from './targets.ts';
+
+interface Run {
+  readonly target: string;
+  readonly seed: number;
+  readonly count: number;
+  /** i32 [2]: the index at work, and the number of findings. */
+  readonly state: SharedArrayBuffer;
+}
+
+const CORPUS = join(import.meta.dirname, 'corpus');
+/** A reader that never ends is ended from outside; the index at work says which input it was. */
+const WATCH_MS = 5 * HANG_MS;
+const FINDINGS_MAX = 10;
+
+if (isMainThread) {
+  await main();
+} else {
+  await work(workerData as Run);
+}
+
+async function main(): Promise<void> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      count: { type: 'string', default: '100000' },
+      seed: { type: 'string', default: '1' },
+      only: { type: 'string' },
+    },
+  });
+  const [count, seed] = [Number(values.count), Number(values.seed)];
+  const targets = TARGETS.filter(({ name }) => values.only === undefined || values.only === name);
+  if (positionals.join() !== 'weights' || !Number.isInteger(count) || !Number.isInteger(seed) || targets.length === 0) {
+    console.error(
+      `usage: npm run fuzz -- weights [--count N] [--seed N] [--only ${TARGETS.map(({ name }) => name).join('|')}]`,
+    );
+    process.exitCode = 2;
+    return;
+  }
+  for (const { name } of targets) {
+    const startMs = performance.now();
+    const findings = await watch({ target: name, seed, count, state: new SharedArrayBuffer(8) });
+    const seconds = (performance.now() - startMs) / 1000;
+    console.log(`${name}: ${count} inputs of seed ${seed} in ${seconds.toFixed(1)} s, ${findings} findings`);
+    process.exitCode = findings > 0 ? 1 : process.exitCode;
+  }
+}
+
+/** Runs one target in a thread of its own. */
+async function watch(run: Run): Promise<number> {
+  const state = new Int32Array(run.state);
+  const worker = new Worker(new URL(import.meta.url), { workerData: run });
+  let last = -1;
+  const timer = setInterval(() => {
+    const index = Atomics.load(state, 0);
+    if (index === last) {
+      console.log(`${run.target}: input ${index} of seed ${run.seed} runs for over ${WATCH_MS} ms`);
+      Atomics.add(state, 1, 1);
+      void save(run, index).then(() => worker.terminate());
+    }
+    last = index;
+  }, WATCH_MS);
+  try {
+    await new Promise<void>((resolve, reject) => {
+      worker.once('exit', () => resolve());
+      worker.once('error', reject);
+    });
+  } finally {
+    clearInterval(timer);
+  }
+  return Atomics.load(state, 1);
+}
+
+async function work(run: Run): Promise<void> {
+  const { target: name, seed, count } = run;
+  const state = new Int32Array(run.state);
+  const target = targetOf(name);
+  for (let index = 0; index < count && Atomics.load(state, 1) < FINDINGS_MAX; index += 1) {
+    Atomics.store(state, 0, index);
+    const what = await judge(target, makeInput(target, seed, index));
+    if (what !== null) {
+      console.log(`${name}: input ${index} of seed ${seed}: ${what}`);
+      Atomics.add(state, 1, 1);
+      await save(run, index);
+    }
+  }
+}
+
+async function save({ target: name, seed }: Run, index: number): Promise<void> {
+  const input = makeInput(targetOf(name), seed, index);
+  const hash = createHash('sha256').update(input).digest('hex').slice(0, 12);
+  await writeFile(join(CORPUS, `${name}-${hash}.bin`), input);
+}
+
+function targetOf(name: string): (typeof TARGETS)[number] {
+  const target = TARGETS.find((candidate) => candidate.name === name);
+  if (target === undefined) {
+    throw new RangeError(`no target ${name}`);
+  }
+  return target;
+}
