@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runToEnd } from '../../examples/processes.ts';
 import { VORA } from '../../examples/whole-line.ts';
-import { WEIGHT_FORMATS, type WeightFormat } from '../../weights-tools/export/onnx-plan.ts';
+import type { WeightFormat } from '../../weights-tools/export/onnx-plan.ts';
 import { copyWithoutLora } from './without-lora.ts';
 
-export const ARTIFACTS = WEIGHT_FORMATS;
-export type Artifact = WeightFormat;
+export const ARTIFACTS = ['f32', 'int8', 'int4'] as const satisfies readonly WeightFormat[];
+export type Artifact = (typeof ARTIFACTS)[number];
 
 export interface EvalArtifacts {
   /** For the worker. */

@@ -1,12 +1,15 @@
 import { pairedDifference, type PairedDifference } from './intervals.ts';
+import type { Question } from './question-sets.ts';
 import type { Run } from './runs.ts';
 
-/** One run against another on the same questions, over all of them and over each set. */
+/** One run against another on the same questions: over all of them, over each set, and over each kind of a set. */
 export interface Difference extends PairedDifference {
   readonly run: string;
   readonly against: string;
-  /** Null: over all. */
+  /** Null: over all sets. */
   readonly task: string | null;
+  /** Null: over all kinds. */
+  readonly kind: string | null;
 }
 
 export function nameOf({ artifact, wire }: Run): string {
@@ -31,10 +34,17 @@ function isBaseline(run: Run, other: Run): boolean {
 }
 
 function comparePair(run: Run, against: Run): Difference[] {
-  const tasks = new Set(run.questions.map(({ task }) => task));
-  return [null, ...tasks].map((task) => {
-    const of = (right: readonly boolean[]): boolean[] =>
-      right.filter((_, index) => task === null || run.questions[index]?.task === task);
-    return { run: nameOf(run), against: nameOf(against), task, ...pairedDifference(of(run.right), of(against.right)) };
+  const keys = run.questions.flatMap(({ task, kind }) => [
+    [null, null],
+    [task, null],
+    [task, kind],
+  ]);
+  const groups = new Map(keys.map(([task = null, kind = null]) => [JSON.stringify([task, kind]), { task, kind }]));
+  return [...groups.values()].map(({ task, kind }) => {
+    const isOf = (question: Question | undefined): boolean =>
+      (task === null || question?.task === task) && (kind === null || question?.kind === kind);
+    const of = (right: readonly boolean[]): boolean[] => right.filter((_, index) => isOf(run.questions[index]));
+    const difference = pairedDifference(of(run.right), of(against.right));
+    return { run: nameOf(run), against: nameOf(against), task, kind, ...difference };
   });
 }

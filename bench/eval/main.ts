@@ -5,6 +5,8 @@
 import { writeFile } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
+import { MalformedFile } from '../../src/core/bytes/malformed-file.ts';
+import { BadInput } from '../../weights-tools/bad-input.ts';
 import { type Artifact, ARTIFACTS, buildArtifacts } from './artifacts.ts';
 import { compareRuns } from './differences.ts';
 import { readQuestionSets } from './question-sets.ts';
@@ -35,7 +37,14 @@ await new Command('npm run eval --')
   .option('--compare <file>', 'accuracy.json of the training side, to print its figures beside ours')
   .option('--json <file>', 'write the report there too')
   .action(evaluate)
-  .parseAsync();
+  .parseAsync()
+  .catch((error: unknown) => {
+    if (!(error instanceof BadInput || error instanceof MalformedFile)) {
+      throw error;
+    }
+    console.error(error.message);
+    process.exitCode = 1;
+  });
 
 async function evaluate(folder: string, options: EvalOptions): Promise<void> {
   const { set, count } = options;

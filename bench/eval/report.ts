@@ -57,15 +57,18 @@ function describeLargest(scores: ScoredRun['scores']): string {
   return `largest difference from the training side: ${points(training.difference)} points (${task}, ${kind})\n`;
 }
 
-export function describeDifferences(differences: readonly Difference[]): string {
+/** Whole sets, and those kinds whose difference is more than chance. */
+export function describeDifferences(all: readonly Difference[]): string {
+  const differences = all.filter(({ kind, interval: [low, high] }) => kind === null || low > 0 || high < 0);
   if (differences.length === 0) {
     return '';
   }
-  const header = ['run', 'against', 'set', 'points', '95 % interval', 'only it right', 'only other right', 'n'];
-  const rows = differences.map(({ run, against, task, difference, interval, onlyFirst, onlySecond, count }) => [
+  const header = ['run', 'against', 'set', 'kind', 'points', '95 % interval', 'only it right', 'only other right', 'n'];
+  const rows = differences.map(({ run, against, task, kind, difference, interval, onlyFirst, onlySecond, count }) => [
     run,
     against,
     task ?? 'all',
+    kind ?? 'all',
     points(difference),
     rangeOfPoints(interval),
     ...[onlyFirst, onlySecond, count].map(String),
@@ -78,7 +81,8 @@ function share(value: number): string {
 }
 
 function points(value: number): string {
-  return `${value < 0 ? '' : '+'}${(100 * value).toFixed(2)}`;
+  const text = (100 * value).toFixed(2);
+  return Number(text) === 0 ? '0.00' : `${value < 0 ? '' : '+'}${text}`;
 }
 
 function rangeOfPoints([low, high]: Interval): string {

@@ -59,9 +59,7 @@ def sign_svg(sign: Sign) -> str:
 
 def by_resvg(contents: list[str]) -> list[Image.Image]:
     """RGB [112, 112] for the content of each SVG."""
-    fonts = {"skip_system_fonts": True, "font_files": [str(FONT_FILE)]}
-    drawn = (resvg_py.svg_to_bytes(_document(content), background="#ffffff", **fonts) for content in contents)
-    return [_open(bytes(png)) for png in drawn]
+    return [_resvg(_document(content)) for content in contents]
 
 
 def by_chromium(contents: list[str]) -> list[Image.Image]:
@@ -81,6 +79,11 @@ def _sign_arguments(sign: Sign) -> list[str]:
     drawing = " ".join(f"text {center},{sign.baseline} '{glyph}'" for center, glyph in glyphs)
     look = ["-font", str(FONT_FILE), "-pointsize", str(sign.size_px), "-fill", sign.color]
     return ["-size", f"{IMAGE_PX}x{IMAGE_PX}", "xc:white", *look, "-draw", f"text-anchor middle {drawing}"]
+
+
+def _resvg(svg: str) -> Image.Image:
+    png = resvg_py.svg_to_bytes(svg, background="#ffffff", skip_system_fonts=True, font_files=[str(FONT_FILE)])
+    return _open(bytes(png))
 
 
 def _document(content: str) -> str:

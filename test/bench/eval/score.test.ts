@@ -37,8 +37,13 @@ it('compares quantized with f32, pixels with image_embeds and f32 with its base,
     ['f32, text', 'base, text', 2, 0],
     ['int8, text', 'f32, text', 0, 0],
   ]);
-  const scene = found.find(({ run: name, task }) => name === 'f32, text' && task === 'scene');
+  const scene = found.find(({ run: name, task, kind }) => name === 'f32, text' && task === 'scene' && kind === null);
   expect(scene).toMatchObject({ count: 4, onlyFirst: 1, difference: 1 / 4 });
+  const counts = found.filter(({ run: name, kind }) => name === 'f32, text' && kind === 'count');
+  expect(counts.map(({ task, count, onlyFirst }) => [task, count, onlyFirst])).toEqual([
+    ['scene', 3, 1],
+    ['chart', 1, 1],
+  ]);
 });
 
 function ask(task: string, kind: string, answer: string): Question {
