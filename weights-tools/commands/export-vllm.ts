@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { isSeeing } from '../../src/core/model/manifest.ts';
 import { type ArtifactFolder, beginArtifactFolder } from '../artifact-folder.ts';
+import { BadInput } from '../bad-input.ts';
 import { derivedManifest } from '../export/derived-manifest.ts';
 import { type ExportSource, openExportSource } from '../export/export-source.ts';
 import { writeVisionFolder } from '../export/vision-folder.ts';
@@ -9,6 +10,7 @@ import {
   VLLM_GROUP_SIZES,
   VLLM_SCHEMES,
   type VllmGroupSize,
+  type VllmScheme,
   vllmScheme,
   type VllmSchemeName,
 } from '../export/vllm-scheme.ts';
@@ -70,7 +72,7 @@ export function exportVllmCommand(): Command {
 
 async function exportVllm(source: ExportSource, options: ExportVllmOptions, signal: AbortSignal): Promise<void> {
   const { manifest } = source;
-  const scheme = vllmScheme(options.scheme, options.groupSize ?? GROUP_SIZE);
+  const scheme = requestedScheme(options);
   const startMs = performance.now();
   const plan = planVllm(manifest.llm, source.llm, { scheme, memoryBytes: options.memory });
   if (manifest.weights !== 'f32') {
@@ -116,6 +118,14 @@ async function write(
     const artifact = { kind: 'vllm', weights: plan.scheme.label, inputs } as const;
     await folder.finish(await derivedManifest(manifest, artifact), { onBytes, signal });
   });
+}
+
+/** @throws BadInput for a group size that the scheme has no use for */
+function requestedScheme({ scheme, groupSize }: ExportVllmOptions): VllmScheme {
+  if (groupSize !== undefined && (scheme === 'W8A8' || scheme === 'FP8_DYNAMIC')) {
+    throw new BadInput(`--group-size: found ${groupSize} with ${scheme}, expected it with W4A16 or W8A16 only`);
+  }
+  return vllmScheme(scheme, groupSize ?? GROUP_SIZE);
 }
 
 function parseGroupSize(text: string): VllmGroupSize {
