@@ -41,7 +41,11 @@ export function mergeCommand(): Command {
     .addOption(
       new Option('--dtype <dtype>', "dtype of the result (default: the model's own)").choices([...DTYPES.keys()]),
     )
-    .option('--name <name>', "the model's name in the API (default: name of the checkpoint or adapter folder)", modelName)
+    .option(
+      '--name <name>',
+      "the model's name in the API (default: name of the checkpoint or adapter folder)",
+      modelName,
+    )
     .addOption(memoryOption())
     .option('--dry-run', 'print the plan, write nothing')
     .option('--force', 'replace a finished output folder')

@@ -31,7 +31,9 @@ export function addSourceOptions(command: Command): Command {
       [],
     )
     .addOption(
-      new Option('--method <method>', 'how several adapters are added').choices(['exact', 'ties', 'dare']).default('exact'),
+      new Option('--method <method>', 'how several adapters are added')
+        .choices(['exact', 'ties', 'dare'])
+        .default('exact'),
     )
     .option('--density <share>', `ties, dare: share of values kept (default: ${DENSITY})`, parseDensity)
     .option('--seed <n>', 'dare: seed of the choice (default: 0)', parseSeed)

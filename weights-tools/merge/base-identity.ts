@@ -56,5 +56,10 @@ function baseNames(folder: string, config: object): string[] {
 }
 
 function lastPart(name: string): string {
-  return (name.replace(/[/\\]+$/, '').split(/[/\\]/).at(-1) ?? '').toLowerCase();
+  return (
+    name
+      .replace(/[/\\]+$/, '')
+      .split(/[/\\]/)
+      .at(-1) ?? ''
+  ).toLowerCase();
 }

@@ -102,10 +102,7 @@ export function combinedRows(
     shape: base.shape,
     rank,
     scratchFloats: (count) =>
-      rank * columns +
-      count * ((3 + terms.length) * columns + Math.max(...ranks)) +
-      rightScratch +
-      leftScratch(count),
+      rank * columns + count * ((3 + terms.length) * columns + Math.max(...ranks)) + rightScratch + leftScratch(count),
     async read(first, out) {
       await readWithBase(first, out);
     },

@@ -52,7 +52,10 @@ export function embeddingFactors(a: TensorRef, b: TensorRef): LowRank {
 }
 
 /** Σ scale · left · right as one pair: left factors side by side, each times its scale, right factors one above the other. */
-export function stackFactors(terms: readonly { readonly factors: LowRank; readonly scale: number }[], columns: number): LowRank {
+export function stackFactors(
+  terms: readonly { readonly factors: LowRank; readonly scale: number }[],
+  columns: number,
+): LowRank {
   const widest = Math.max(...terms.map(({ factors }) => factors.rank));
   const rank = terms.reduce((sum, { factors }) => sum + factors.rank, 0);
   return {

@@ -32,7 +32,10 @@ export interface MergeWeight {
 }
 
 /** A merge, opened and checked: nothing of it is computed before its rows are read. */
-export interface MergeModel extends Omit<OpenedInputs, 'llm' | 'configFile' | 'tensors' | 'lora' | 'loraWeight' | 'adapters'> {
+export interface MergeModel extends Omit<
+  OpenedInputs,
+  'llm' | 'configFile' | 'tensors' | 'lora' | 'loraWeight' | 'adapters'
+> {
   readonly llm: LlmFacts;
   /** In the order of the forward pass. */
   readonly weights: ReadonlyMap<string, MergeWeight>;
@@ -142,10 +145,7 @@ function buildWeight(
   return { ...facts, rows: merged, merged };
 }
 
-function readEosTokenIds(
-  { text, sourceConfig, configFile }: OpenedInputs,
-  { vocabSize }: LlmShape,
-): readonly number[] {
+function readEosTokenIds({ text, sourceConfig, configFile }: OpenedInputs, { vocabSize }: LlmShape): readonly number[] {
   const content = text.contents.get(GENERATION_CONFIG);
   const path = text.files.find((file) => file.endsWith(GENERATION_CONFIG)) ?? join(configFile, '..', GENERATION_CONFIG);
   const json = content === undefined ? {} : parseStrictJson(path, new TextDecoder().decode(Buffer.from(content)));

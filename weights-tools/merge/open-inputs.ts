@@ -74,7 +74,9 @@ export async function openInputs(request: MergeRequest): Promise<OpenedInputs> {
     const warnings = compareNames(parts, request.trustBase);
     const model = vora !== null ? voraModel(vora, base) : plainModel(base);
     const text = await readTextFiles(textFolders(parts));
-    const folders = [vora?.folder, base?.folder, ...adapters.map(({ folder }) => folder)].filter((path) => path !== undefined);
+    const folders = [vora?.folder, base?.folder, ...adapters.map(({ folder }) => folder)].filter(
+      (path) => path !== undefined,
+    );
     return {
       ...model,
       description: [base?.folder, vora?.folder, ...adapters.map(describeAdapter)].filter(Boolean).join(' + '),
@@ -124,11 +126,15 @@ async function sortOut({ path, base, adapters }: MergeRequest): Promise<{
   }
   const [voraArgument = null, second] = voras;
   if (second !== undefined) {
-    throw new BadInput(`${second.path}: found a second VoRA checkpoint, expected one: a model has one vision embedding`);
+    throw new BadInput(
+      `${second.path}: found a second VoRA checkpoint, expected one: a model has one vision embedding`,
+    );
   }
   const basePath = isPlain ? path : base;
   if (voraArgument === null && basePath === null) {
-    throw new BadInput('found no model, expected a VoRA checkpoint, or --base with the model that the adapters are for');
+    throw new BadInput(
+      'found no model, expected a VoRA checkpoint, or --base with the model that the adapters are for',
+    );
   }
   return { voraArgument, basePath, peftArguments };
 }

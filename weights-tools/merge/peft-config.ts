@@ -51,9 +51,25 @@ type PeftJson = z.infer<typeof schema>;
 /** Fields that change nothing about what is merged, or are read above. */
 const HARMLESS = new Set([
   ...Object.keys(schema.shape),
-  ...['auto_mapping', 'bias', 'eva_config', 'inference_mode', 'layers_pattern', 'lora_bias', 'lora_dropout'],
-  ...['megatron_config', 'megatron_core', 'peft_version', 'qalora_group_size', 'revision', 'runtime_config'],
-  ...['task_type', 'velora_config', 'loftq_config', 'corda_config', 'lora_ga_config', 'ephemeral_gpu_offload'],
+  'auto_mapping',
+  'bias',
+  'corda_config',
+  'ephemeral_gpu_offload',
+  'eva_config',
+  'inference_mode',
+  'layers_pattern',
+  'loftq_config',
+  'lora_bias',
+  'lora_dropout',
+  'lora_ga_config',
+  'megatron_config',
+  'megatron_core',
+  'peft_version',
+  'qalora_group_size',
+  'revision',
+  'runtime_config',
+  'task_type',
+  'velora_config',
 ]);
 
 /** Fields that make another function than W + s·B·A, and why. */

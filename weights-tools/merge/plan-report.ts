@@ -32,7 +32,9 @@ export function summarizePlan(plan: MergePlan, { weights, vision, dropped }: Mer
       (vision === null ? '' : `, ${vision.tensors.size} of the vision embedding`),
     ...(vision === null && dropped.length === 0
       ? []
-      : [`${dropped.length} dropped (${vision === null ? 'no part of the model' : 'aux_vision'}, ${formatByteSize(droppedBytes)})`]),
+      : [
+          `${dropped.length} dropped (${vision === null ? 'no part of the model' : 'aux_vision'}, ${formatByteSize(droppedBytes)})`,
+        ]),
     `${formatByteSize(plan.outputBytes)} in ${plan.files.length} files`,
     `${formatByteSize(plan.peakBytes)} of buffers`,
   ].join('; ');

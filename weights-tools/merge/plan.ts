@@ -82,9 +82,12 @@ export function planMerge(
   const ofModel = shards.flatMap((_, index) => files[index] ?? []);
   const shardOf =
     shards.length > 1 ? ofModel.flatMap(({ path, jobs: own }) => own.map((job) => [job.name, path] as const)) : [];
-  const bufferBytes = Math.max(...jobs.map(({ action, dtype, columns, rowsPerBlock }) =>
-    (action === 'copy' ? FLOAT_BYTES[dtype] : 4) * columns * rowsPerBlock,
-  ));
+  const bufferBytes = Math.max(
+    ...jobs.map(
+      ({ action, dtype, columns, rowsPerBlock }) =>
+        (action === 'copy' ? FLOAT_BYTES[dtype] : 4) * columns * rowsPerBlock,
+    ),
+  );
   return {
     weights,
     files,

@@ -121,14 +121,18 @@ function addLowRank({ adapter, module, found: { parts, peftModule }, shapes, pro
   change.terms.push({ factors, scale, weight: adapter.weight });
   if (adapter.config.useDora !== (magnitude !== undefined)) {
     const [is, ought] = magnitude === undefined ? ['no', 'one'] : ['a', 'none'];
-    problems.push(`${where(a)}: found ${is} lora_magnitude_vector, expected ${ought}: use_dora is ${adapter.config.useDora}`);
+    problems.push(
+      `${where(a)}: found ${is} lora_magnitude_vector, expected ${ought}: use_dora is ${adapter.config.useDora}`,
+    );
   }
   if (magnitude !== undefined) {
     problems.push(...compareShape(magnitude, [isEmbedding ? columns : rows]));
     change.magnitude = { lengths: magnitude, axis: isEmbedding ? 'columns' : 'rows' };
   }
   if (change.terms.length > 1 && change.magnitude !== null) {
-    problems.push(`${where(a)}: found DoRA beside another adapter of the same weight, expected it alone: order would matter`);
+    problems.push(
+      `${where(a)}: found DoRA beside another adapter of the same weight, expected it alone: order would matter`,
+    );
   }
   addLoraBias(parts.get('bBias'), `${module}.bias`, adapter.weight * scale, { shapes, problems, changes });
 }
@@ -163,7 +167,9 @@ function addReplacements({ adapter, module, found: { parts, peftModule }, shapes
     problems.push(...compareShape(tensor, shape));
     const change = changeOf(changes, name);
     if (change.replaced !== null) {
-      problems.push(`${where(tensor)}: found another whole ${name}, expected one: ${where(change.replaced)} has it too`);
+      problems.push(
+        `${where(tensor)}: found another whole ${name}, expected one: ${where(change.replaced)} has it too`,
+      );
     }
     change.replaced = tensor;
   }
@@ -186,7 +192,9 @@ function addReplacements({ adapter, module, found: { parts, peftModule }, shapes
   problems.push(...compareShape(rows, [indices.length, hidden]));
   const change = changeOf(changes, name);
   if (change.trainedRows !== null) {
-    problems.push(`${where(rows)}: found trained rows beside those of ${where(change.trainedRows.rows)}, expected one of both`);
+    problems.push(
+      `${where(rows)}: found trained rows beside those of ${where(change.trainedRows.rows)}, expected one of both`,
+    );
   }
   change.trainedRows = { indices, rows };
 }

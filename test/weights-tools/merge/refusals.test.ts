@@ -126,9 +126,8 @@ describe('tensors that do not make the model', () => {
 
   it('names with another prefix, which it does not take for adapters without a base', async () => {
     const checkpoint = await changedCheckpoint((tensors) => {
-      for (const name of [...tensors.keys()]) {
-        moveTensor(tensors, name, `model.${name}`);
-      }
+      const names = [...tensors.keys()];
+      names.forEach((name) => moveTensor(tensors, name, `model.${name}`));
     });
     expect(await refused(1, checkpoint)).toMatch(/: model\.\S+: found a tensor that no part of the model takes/);
   });
