@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { MalformedFile } from '../src/core/bytes/malformed-file.ts';
 import { BadInput } from './bad-input.ts';
+import { calibrateCommand } from './commands/calibrate.ts';
 import { exportEdgeCommand } from './commands/export-edge.ts';
 import { exportGgufCommand } from './commands/export-gguf.ts';
 import { exportOnnxCommand } from './commands/export-onnx.ts';
@@ -10,6 +11,7 @@ import { manifestCommand } from './commands/manifest.ts';
 import { mergeCommand } from './commands/merge.ts';
 import { verifyCommand } from './commands/verify.ts';
 import { Interrupted } from './interrupt.ts';
+import { IoFailure } from './io-failure.ts';
 import { PastBounds } from './verify/bounds.ts';
 
 export const EXIT = { ok: 0, badInput: 1, usage: 2, interruptedOrIo: 3, pastBounds: 4 } as const;
@@ -28,6 +30,7 @@ export async function runCli(argv: readonly string[]): Promise<number> {
         .addCommand(exportGgufCommand())
         .addCommand(exportVllmCommand()),
     )
+    .addCommand(calibrateCommand())
     .addCommand(verifyCommand())
     .addCommand(manifestCommand())
     .addHelpText(
@@ -72,7 +75,7 @@ function report(error: unknown): number {
     process.stderr.write(`\n${error.message}: the .partial folder is unfinished; the same command starts over\n`);
     return EXIT.interruptedOrIo;
   }
-  if (error instanceof Error && 'syscall' in error) {
+  if (error instanceof IoFailure || (error instanceof Error && 'syscall' in error)) {
     process.stderr.write(`error: ${error.message}\n`);
     return EXIT.interruptedOrIo;
   }

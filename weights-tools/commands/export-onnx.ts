@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { isSeeing } from '../../src/core/model/manifest.ts';
 import { type ArtifactFolder, beginArtifactFolder } from '../artifact-folder.ts';
+import { BadInput } from '../bad-input.ts';
 import { derivedManifest } from '../export/derived-manifest.ts';
 import { type ExportSource, openExportSource } from '../export/export-source.ts';
 import {
@@ -17,6 +18,7 @@ import { writeModel } from '../export/write-model.ts';
 import { untilInterrupted } from '../interrupt.ts';
 import { withProgress } from '../progress.ts';
 import { type Clip, CLIPS, GROUP_SIZES, type GroupSize } from '../quantize/matmul-nbits.ts';
+import { importanceOption, type RequestedImportance, requestedImportance } from './importance-option.ts';
 import { memoryOption } from './memory-option.ts';
 import { addSourceOptions, mergeRequest, type SourceOptions } from './source-options.ts';
 
@@ -26,6 +28,7 @@ interface ExportOnnxOptions extends SourceOptions {
   readonly groupSize: GroupSize;
   readonly asymmetric?: true;
   readonly clip?: Clip;
+  readonly importance?: string;
   readonly memory: number;
   readonly dryRun?: true;
   readonly force?: true;
@@ -48,6 +51,7 @@ export function exportOnnxCommand(): Command {
         .choices(CLIPS)
         .default(undefined, 'mse for int4, absmax for int8'),
     )
+    .addOption(importanceOption())
     .addOption(memoryOption())
     .option('--dry-run', 'print the plan, write nothing')
     .option('--force', 'replace a finished output folder');
@@ -77,6 +81,11 @@ async function exportOnnx(source: ExportSource, options: ExportOnnxOptions, sign
   const clip = options.clip ?? (weights === 'int4' ? 'mse' : 'absmax');
   const encoding = { weights, groupSize, symmetric: options.asymmetric !== true, clip };
   const startMs = performance.now();
+  if (options.importance !== undefined && (weights === 'f32' || clip !== 'mse')) {
+    const found = `--weights ${weights} --clip ${clip}`;
+    throw new BadInput(`--importance: found it with ${found}, expected int8 or int4, and --clip mse`);
+  }
+  const importance = await requestedImportance(options.importance, manifest.llm);
   const plan = planOnnx(manifest.llm, source.llm, { encoding, memoryBytes });
   if (weights !== 'f32' && manifest.weights !== 'f32') {
     process.stderr.write(
@@ -95,7 +104,7 @@ async function exportOnnx(source: ExportSource, options: ExportOnnxOptions, sign
   );
   const force = options.force === true;
   const folder = await beginArtifactFolder(options.out, { force, inputs: source.folders });
-  await write(folder, source, plan, { patchEmbed, encoding, signal });
+  await write(folder, source, plan, { patchEmbed, encoding, importance, signal });
   const seconds = ((performance.now() - startMs) / 1000).toFixed(1);
   process.stdout.write(`${describePlan(plan)}\nwrote ${options.out} in ${seconds} s\n`);
 }
@@ -105,22 +114,28 @@ async function write(
   folder: ArtifactFolder,
   source: ExportSource,
   plan: OnnxPlan,
-  parts: { patchEmbed: PatchEmbed | null; encoding: OnnxEncoding; signal: AbortSignal },
+  parts: {
+    patchEmbed: PatchEmbed | null;
+    encoding: OnnxEncoding;
+    importance: RequestedImportance | null;
+    signal: AbortSignal;
+  },
 ): Promise<void> {
-  const { patchEmbed, encoding, signal } = parts;
+  const { patchEmbed, encoding, importance, signal } = parts;
   await withProgress('export', source.inputBytes + 2 * plan.outputBytes, async (progress) => {
     const onBytes = (bytes: number): void => {
       progress.advance(bytes);
     };
     const inputs = await source.verifyInputs({ onBytes, signal });
-    await writeModel(plan, folder, { progress, signal });
+    await writeModel(plan, folder, { progress, signal, importance: importance?.importance ?? null });
     if (patchEmbed !== null) {
       await folder.write(PATCH_EMBED_FILE, patchEmbed.model);
     }
     for (const [path, content] of source.text.contents) {
       await folder.write(path, content);
     }
-    const artifact = { kind: 'onnx', weights: encodingName(encoding), inputs } as const;
+    const sources = [...inputs, ...(importance === null ? [] : [importance.file])];
+    const artifact = { kind: 'onnx', weights: encodingName(encoding), inputs: sources } as const;
     await folder.finish(await derivedManifest(source.manifest, artifact), { onBytes, signal });
   });
 }

@@ -17,6 +17,7 @@ import {
 import { writeVllm } from '../export/write-vllm.ts';
 import { untilInterrupted } from '../interrupt.ts';
 import { withProgress } from '../progress.ts';
+import { importanceOption, type RequestedImportance, requestedImportance } from './importance-option.ts';
 import { memoryOption } from './memory-option.ts';
 import { addSourceOptions, mergeRequest, type SourceOptions } from './source-options.ts';
 
@@ -24,6 +25,7 @@ interface ExportVllmOptions extends SourceOptions {
   readonly out: string;
   readonly scheme: VllmSchemeName;
   readonly groupSize?: VllmGroupSize;
+  readonly importance?: string;
   readonly memory: number;
   readonly dryRun?: true;
   readonly force?: true;
@@ -46,6 +48,7 @@ export function exportVllmCommand(): Command {
       `W4A16, W8A16: weights that share a scale: ${VLLM_GROUP_SIZES.join(', ')} (default: ${GROUP_SIZE})`,
       parseGroupSize,
     )
+    .addOption(importanceOption())
     .addOption(memoryOption())
     .option('--dry-run', 'print the plan, write nothing')
     .option('--force', 'replace a finished output folder');
@@ -81,10 +84,11 @@ async function exportVllm(source: ExportSource, options: ExportVllmOptions, sign
         'merge with --dtype f32 and export from that\n',
     );
   }
+  const importance = await requestedImportance(options.importance, manifest.llm);
   if (options.dryRun !== true) {
     const force = options.force === true;
     const folder = await beginArtifactFolder(options.out, { force, inputs: source.folders });
-    await write(folder, source, plan, signal);
+    await write(folder, source, plan, { importance, signal });
   }
   process.stdout.write(`${describeVllmPlan(plan)}\n`);
   if (options.dryRun !== true) {
@@ -98,14 +102,14 @@ async function write(
   folder: ArtifactFolder,
   { manifest, llmConfig, vision, text, inputBytes, verifyInputs }: ExportSource,
   plan: VllmPlan,
-  signal: AbortSignal,
+  { importance, signal }: { importance: RequestedImportance | null; signal: AbortSignal },
 ): Promise<void> {
   await withProgress('export', inputBytes + 2 * plan.outputBytes, async (progress) => {
     const onBytes = (bytes: number): void => {
       progress.advance(bytes);
     };
     const inputs = await verifyInputs({ onBytes, signal });
-    await writeVllm(plan, folder, { progress, signal });
+    await writeVllm(plan, folder, { progress, signal, importance: importance?.importance ?? null });
     const dtype = { torch_dtype: 'bfloat16', dtype: 'bfloat16' };
     const config = { ...llmConfig, ...dtype, quantization_config: plan.scheme.config };
     await folder.write('config.json', `${JSON.stringify(config, null, 2)}\n`);
@@ -115,14 +119,21 @@ async function write(
     if (isSeeing(manifest) && vision !== null) {
       await writeVisionFolder(folder, manifest, vision);
     }
-    const artifact = { kind: 'vllm', weights: plan.scheme.label, inputs } as const;
+    const sources = [...inputs, ...(importance === null ? [] : [importance.file])];
+    const artifact = { kind: 'vllm', weights: plan.scheme.label, inputs: sources } as const;
     await folder.finish(await derivedManifest(manifest, artifact), { onBytes, signal });
   });
 }
 
-/** @throws BadInput for a group size that the scheme has no use for */
-function requestedScheme({ scheme, groupSize }: ExportVllmOptions): VllmScheme {
-  if (groupSize !== undefined && (scheme === 'W8A8' || scheme === 'FP8_DYNAMIC')) {
+/** @throws BadInput for an option that the scheme has no use for */
+function requestedScheme({ scheme, groupSize, importance }: ExportVllmOptions): VllmScheme {
+  const isPacked = scheme === 'W4A16' || scheme === 'W8A16';
+  if (importance !== undefined && !isPacked) {
+    throw new BadInput(
+      `--importance: found it with ${scheme}, expected it with W4A16 or W8A16: the others clip nothing`,
+    );
+  }
+  if (groupSize !== undefined && !isPacked) {
     throw new BadInput(`--group-size: found ${groupSize} with ${scheme}, expected it with W4A16 or W8A16 only`);
   }
   return vllmScheme(scheme, groupSize ?? GROUP_SIZE);

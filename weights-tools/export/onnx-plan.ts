@@ -55,15 +55,16 @@ export interface OnnxPlan {
  * Plans the decoder and the token embedding from the manifest and headers alone: every output byte has its place before
  * the first is read. Peak memory of the run is one block, at most `memoryBytes`, beside the runtime and the RoPE tables.
  *
+ * @param options.isObserved the decoder also gives out the squares of its linears' inputs, for a calibration run
  * @throws BadInput when not even one row fits the memory
  */
 export function planOnnx(
   llm: LlmFacts,
   weights: ReadonlyMap<string, WeightRows>,
-  { encoding, memoryBytes }: { encoding: OnnxEncoding; memoryBytes: number },
+  { encoding, memoryBytes, isObserved = false }: { encoding: OnnxEncoding; memoryBytes: number; isObserved?: boolean },
 ): OnnxPlan {
   const encodings = encodingsOf(encoding);
-  const decoder = decoderGraph(llm, encodings);
+  const decoder = decoderGraph(llm, encodings, { isObserved });
   // Tied, the head is the table, and both graphs read it from the decoder's file.
   const tableName = llm.tieWordEmbeddings ? LM_HEAD : EMBED_TOKENS;
   const table = { name: tableName, shape: [llm.vocabSize, llm.hiddenSize], encoding: encodings.lmHead };

@@ -1,4 +1,5 @@
 import type { ArtifactFolder } from '../artifact-folder.ts';
+import type { Importance } from '../calibrate/importance-file.ts';
 import { INDEX_FILE } from '../checkpoint.ts';
 import { encodeInPlace } from '../float-blocks.ts';
 import type { Progress } from '../progress.ts';
@@ -6,13 +7,12 @@ import { shardIndex } from '../safetensors-shards.ts';
 import { createTensorWriter, type TensorWriter } from '../tensor-writer.ts';
 import { readBlocks } from './row-blocks.ts';
 import type { VllmJob, VllmPlan, VllmShard } from './vllm-plan.ts';
-import type { VllmScheme } from './vllm-scheme.ts';
 
 /** Writes the planned shards, block of rows by block of rows, through one buffer; the index last, where there are several. */
 export async function writeVllm(
   { scheme, shards, bufferFloats }: VllmPlan,
   folder: ArtifactFolder,
-  { progress, signal }: { progress: Progress; signal: AbortSignal },
+  { progress, signal, importance = null }: { progress: Progress; signal: AbortSignal; importance?: Importance | null },
 ): Promise<void> {
   const buffer = new Float32Array(bufferFloats);
   for (const { file, layout, jobs } of shards) {
@@ -30,7 +30,9 @@ export async function writeVllm(
       );
       for (const job of jobs) {
         for await (const block of readBlocks(job, buffer, signal)) {
-          await writeBlock(writer, job, scheme, block);
+          await writeBlock(writer, job, block, (values) =>
+            scheme.encode(values, job.columns, importance?.get(job.from.name)),
+          );
         }
         if (job.shapeTensor !== null) {
           const shape = BigInt64Array.of(BigInt(job.rows), BigInt(job.columns));
@@ -49,11 +51,11 @@ export async function writeVllm(
 
 async function writeBlock(
   writer: TensorWriter,
-  { isQuantized, parts, columns }: VllmJob,
-  scheme: VllmScheme,
+  { isQuantized, parts }: VllmJob,
   block: Float32Array,
+  encode: (values: Float32Array) => readonly Uint8Array[],
 ): Promise<void> {
-  const encoded = isQuantized ? scheme.encode(block, columns) : [encodeInPlace('BF16', block)];
+  const encoded = isQuantized ? encode(block) : [encodeInPlace('BF16', block)];
   for (const [index, { name }] of parts.entries()) {
     await writer.write(name, encoded[index] ?? new Uint8Array());
   }

@@ -27,6 +27,17 @@ export interface DecoderEncodings {
   readonly lmHead: WeightEncoding;
 }
 
+/**
+ * Linears whose inputs an observed decoder gives out, and those that read the same input: `input_squares.{layer}.{linear}` f32
+ * [in], the squares of what comes in, summed over all positions.
+ */
+export const OBSERVED_INPUTS = { q: ['q', 'k', 'v'], o: ['o'], gate: ['gate', 'up'], down: ['down'] } as const;
+export type ObservedLinear = keyof typeof OBSERVED_INPUTS;
+
+export function inputSquares(layer: number, linear: ObservedLinear): string {
+  return `input_squares.${layer}.${linear}`;
+}
+
 export interface DecoderGraph extends OnnxGraph {
   /** Every tensor it takes from the checkpoint. */
   readonly weights: readonly StoredWeight[];
@@ -42,6 +53,7 @@ interface Scope {
   readonly weights: StoredWeight[];
   readonly attentionInputs: readonly Value[];
   readonly attentionBias: Value;
+  readonly isObserved: boolean;
 }
 
 /**
@@ -55,8 +67,14 @@ interface Scope {
  *
  * The bias alone carries the mask, causality included: the operator's own causal mask could not be undone by a bias, and
  * the tokens of one image see each other both ways. Weights keep their checkpoint names.
+ *
+ * @param options.isObserved also gives out {@link OBSERVED_INPUTS}, for a calibration run
  */
-export function decoderGraph(llm: LlmFacts, encodings: DecoderEncodings): DecoderGraph {
+export function decoderGraph(
+  llm: LlmFacts,
+  encodings: DecoderEncodings,
+  { isObserved = false }: { isObserved?: boolean } = {},
+): DecoderGraph {
   const weights: StoredWeight[] = [];
   const onnx = createGraph(
     'decoder',
@@ -70,7 +88,8 @@ export function decoderGraph(llm: LlmFacts, encodings: DecoderEncodings): Decode
       const cosCache = graph.external({ name: COS_CACHE, type: 'f32', shape: table });
       const sinCache = graph.external({ name: SIN_CACHE, type: 'f32', shape: table });
       const attentionInputs = [lastPosition, totalLength, cosCache, sinCache];
-      const scope = { graph, llm, encodings, shapes: llmShapes(llm), weights, attentionInputs, attentionBias };
+      const shapes = llmShapes(llm);
+      const scope = { graph, llm, encodings, shapes, weights, attentionInputs, attentionBias, isObserved };
 
       for (let layer = 0; layer < llm.layers; layer += 1) {
         const attended = attention(scope, norm(scope, residual, layerTensor(layer, INPUT_NORM)), layer);
@@ -132,7 +151,18 @@ function project(scope: Scope, x: Value, layer: number, which: Linear): Value {
   const bias = layerTensor(layer, LINEARS[which], 'bias');
   const weight = { name, shape: shapes.get(name) ?? [], encoding: encodings.blocks };
   scope.weights.push(weight);
+  if (scope.isObserved && isObservedLinear(which)) {
+    const squares = graph.node('ReduceSumSquare', [x, graph.indices(`${inputSquares(layer, which)}.axes`, [0, 1])], {
+      name: inputSquares(layer, which),
+      attributes: { keepdims: { int: 0 } },
+    });
+    graph.output(squares, 'f32', [weight.shape[1] ?? 0]);
+  }
   return linear(graph, x, weight, shapes.has(bias) ? { bias: vector(scope, bias) } : {});
+}
+
+function isObservedLinear(linear: Linear): linear is ObservedLinear {
+  return linear in OBSERVED_INPUTS;
 }
 
 function lmHead({ graph, llm, encodings, weights }: Scope, x: Value): Value {

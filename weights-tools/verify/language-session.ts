@@ -34,7 +34,14 @@ interface EmbeddedPrompt {
   readonly runs: readonly ImageRun[];
 }
 
-export async function openLanguageSession(graphs: Graphs, llm: LlmFacts): Promise<LanguageSession> {
+/** Sees what the decoder gives out beside logits and cache, and for how many positions. */
+export type ResultObserver = (results: InferenceSession.OnnxValueMapType, positions: number) => void;
+
+export async function openLanguageSession(
+  graphs: Graphs,
+  llm: LlmFacts,
+  observe: ResultObserver = () => undefined,
+): Promise<LanguageSession> {
   const sessions: InferenceSession[] = [];
   const open = async (graph: string | Uint8Array): Promise<InferenceSession> => {
     const options = { logSeverityLevel: 3 } as const;
@@ -93,6 +100,7 @@ export async function openLanguageSession(graphs: Graphs, llm: LlmFacts): Promis
       num_logits_to_keep: new Tensor('int64', [BigInt(keep)], []),
       ...past,
     });
+    observe(results, length);
     const cache = Object.fromEntries(
       cacheNames.map((name): [string, Tensor] => [name.past, tensorOf(results, name.present)]),
     );
