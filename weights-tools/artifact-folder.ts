@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, readdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, realpath, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { type FileDigest, type Manifest, MANIFEST_FILE, manifestSchema } from '../src/core/model/manifest.ts';
 import { BadInput } from './bad-input.ts';
+import { formatByteSize } from './byte-size.ts';
 import { digestFile } from './digest.ts';
+import { IoFailure, namingPath } from './io-failure.ts';
 
 /** A file whose size is known before its first byte; blocks may arrive in any order. */
 export interface OutputFile {
@@ -19,7 +21,7 @@ export interface OutputFile {
 export interface ArtifactFolder {
   /** The partial folder. */
   readonly path: string;
-  /** Creates a file of exactly `byteLength` bytes, and the folders above it. */
+  /** Creates a file of exactly `byteLength` bytes, and the folders above it. @throws IoFailure where the disk lacks them */
   create(path: string, byteLength: number): Promise<OutputFile>;
   /** Writes a small file whole. */
   write(path: string, content: string | Uint8Array): Promise<void>;
@@ -60,14 +62,15 @@ export async function beginArtifactFolder(
     async create(path, byteLength) {
       const full = join(partial, path);
       await mkdir(dirname(full), { recursive: true });
+      await requireSpace(full, byteLength);
       const file = await open(full, 'wx');
-      await file.truncate(byteLength);
+      await namingPath(full, () => file.truncate(byteLength));
       return {
         async write(bytes, position) {
           if (position + bytes.byteLength > byteLength) {
             throw new RangeError(`${path}: byte ${position + bytes.byteLength} of ${byteLength}`);
           }
-          await writeFully(file, bytes, position);
+          await namingPath(full, () => writeFully(file, bytes, position));
         },
         close: () => file.close(),
       };
@@ -75,7 +78,7 @@ export async function beginArtifactFolder(
     async write(path, content) {
       const full = join(partial, path);
       await mkdir(dirname(full), { recursive: true });
-      await writeFile(full, content, { flag: 'wx' });
+      await namingPath(full, () => writeFile(full, content, { flag: 'wx' }));
     },
     async finish(manifest, options = {}) {
       const artifacts: FileDigest[] = [];
@@ -84,7 +87,9 @@ export async function beginArtifactFolder(
         artifacts.push({ path, ...digest });
       }
       const complete = manifestSchema.parse({ ...manifest, artifacts });
-      await writeFile(join(partial, MANIFEST_FILE), `${JSON.stringify(complete, null, 2)}\n`, { flush: true });
+      const text = `${JSON.stringify(complete, null, 2)}\n`;
+      const path = join(partial, MANIFEST_FILE);
+      await namingPath(path, () => writeFile(path, text, { flush: true }));
       const folders = new Set(artifacts.map(({ path }) => dirname(join(partial, path))));
       await Promise.all([...folders, partial].map(syncFolder));
       if ((await readFile(lock, 'utf8')) !== owner) {
@@ -95,6 +100,15 @@ export async function beginArtifactFolder(
       return complete;
     },
   };
+}
+
+/** A file that will not fit is refused before its first byte, not after the last that did. */
+async function requireSpace(path: string, byteLength: number): Promise<void> {
+  const { bavail, bsize } = await statfs(dirname(path));
+  if (bavail * bsize < byteLength) {
+    const [needed, free] = [byteLength, bavail * bsize].map(formatByteSize);
+    throw new IoFailure(path, `no space left: it needs ${needed}, the disk has ${free} free`);
+  }
 }
 
 async function refuseTaken(target: string, force: boolean): Promise<void> {

@@ -1,20 +1,20 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { tempFolder, VORA_RANDOM } from '../../support/checkpoint-folder.ts';
+import { tempFolder, VORA_AUX, VORA_RANDOM } from '../../support/checkpoint-folder.ts';
 import { killMidway, startVora, until } from '../../support/kill-midway.ts';
 
 /** A row or two at a time: thousands of reads, products and writes instead of a hundred. */
 const MERGE = ['merge', VORA_RANDOM, '--memory', '25KB'];
-/** The same merge, quantized while it is read. */
-const MERGE_AND_QUANTIZE = ['export', 'onnx', VORA_RANDOM, '--weights', 'int4', '--memory', '30KB'];
+/** A merge that is quantized while it is read, of the smallest checkpoint. */
+const MERGE_AND_QUANTIZE = ['export', 'vllm', VORA_AUX, '--group-size', '32', '--memory', '20KB'];
 
 it('a merge killed at five random moments and run again gives identical bytes', { timeout: 240_000 }, () =>
-  killMidway(MERGE, { kills: 5, files: 8 }),
+  killMidway(MERGE, { kills: 5, files: 9 }),
 );
 
 it('merge and quantize in one, killed at twenty random moments, gives identical bytes', { timeout: 480_000 }, () =>
-  killMidway(MERGE_AND_QUANTIZE, { kills: 20, files: 9 }),
+  killMidway(MERGE_AND_QUANTIZE, { kills: 20, files: 8 }),
 );
 
 it.each(['SIGINT', 'SIGTERM'] as const)('%s ends a merge with a clear word and exit code 3', async (signal) => {
