@@ -16,6 +16,12 @@ const SINGULAR = 1e-9;
 const SCALES_AT = 4;
 const CODES_AT = 16;
 
+/** The values of a group and what each counts. */
+interface Weighted {
+  readonly x: Float64Array;
+  readonly w: Float64Array;
+}
+
 /** The scale and the minimum of each group, not yet rounded. */
 interface Fits {
   readonly scales: Float64Array;
@@ -34,12 +40,11 @@ export const Q4_K: GgufScheme = {
   quantize(values, out) {
     const view = viewOf(out);
     const fits = { scales: new Float64Array(GROUPS), minima: new Float64Array(GROUPS) };
-    const weights = new Float64Array(GROUP);
+    const weighted: Weighted = { x: new Float64Array(GROUP), w: new Float64Array(GROUP) };
     for (let first = 0, at = 0; first < values.length; first += ELEMENTS, at += BYTES) {
       for (let group = 0; group < GROUPS; group += 1) {
-        const start = first + group * GROUP;
-        weigh(values, start, weights);
-        fitGroup(values, start, weights, fits, group);
+        weigh(values, first + group * GROUP, weighted);
+        fitGroup(weighted, fits, group);
       }
       writeScales(view, at, fits);
       writeCodes(view, at, values, first);
@@ -62,15 +67,17 @@ export const Q4_K: GgufScheme = {
   },
 };
 
-/** Large values count more, by what they are above the group's root mean square. */
-function weigh(values: Float32Array, start: number, weights: Float64Array): void {
+/** The values of a group from `start` on; large ones count more, by what they are above the root mean square. */
+function weigh(values: Float32Array, start: number, { x, w }: Weighted): void {
   let squares = 0;
   for (let i = 0; i < GROUP; i += 1) {
-    squares += (values[start + i] ?? 0) ** 2;
+    const value = values[start + i] ?? 0;
+    x[i] = value;
+    squares += value * value;
   }
   const mean = Math.sqrt(squares / GROUP);
   for (let i = 0; i < GROUP; i += 1) {
-    weights[i] = mean + Math.abs(values[start + i] ?? 0);
+    w[i] = mean + Math.abs(x[i] ?? 0);
   }
 }
 
@@ -79,14 +86,14 @@ function weigh(values: Float32Array, start: number, weights: Float64Array): void
  * scale and offset, and the next range starts at the best offset so far. The error follows from the sums themselves, less
  * Σ w · x², which is the same for all.
  */
-function fitGroup(values: Float32Array, start: number, weights: Float64Array, fits: Fits, group: number): void {
+function fitGroup({ x: xs, w: ws }: Weighted, fits: Fits, group: number): void {
   let least = 0;
   let largest = -Infinity;
   let sumW = 0;
   let sumWx = 0;
   for (let i = 0; i < GROUP; i += 1) {
-    const x = values[start + i] ?? 0;
-    const w = weights[i] ?? 0;
+    const x = xs[i] ?? 0;
+    const w = ws[i] ?? 0;
     least = Math.min(least, x);
     largest = Math.max(largest, x);
     sumW += w;
@@ -101,10 +108,10 @@ function fitGroup(values: Float32Array, start: number, weights: Float64Array, fi
     let sumCC = 0;
     let sumCx = 0;
     for (let i = 0; i < GROUP; i += 1) {
-      const x = values[start + i] ?? 0;
+      const x = xs[i] ?? 0;
       const nearest = roundHalfEven(inverse * (x - offset));
       const code = nearest < 0 ? 0 : nearest > CODE_MAX ? CODE_MAX : nearest;
-      const weighted = (weights[i] ?? 0) * code;
+      const weighted = (ws[i] ?? 0) * code;
       sumC += weighted;
       sumCC += weighted * code;
       sumCx += weighted * x;
