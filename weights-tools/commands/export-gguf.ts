@@ -43,7 +43,7 @@ export function exportGgufCommand(): Command {
         '  $ vora export gguf merged --type q8_0 --out gguf-q8\n' +
         '  $ vora export gguf --base Qwen2.5-1.5B-Instruct --adapter my-adapter --out gguf\n' +
         '  $ llama-cli -m gguf/*.gguf -p "Hello"\n\n' +
-        'Which one? q4_k_m is what most people run: 4.8 bits a weight, six for the head and half of the values and\n' +
+        'Which one? q4_k_m is what most people run: 4.9 bits a weight, six for the head and half of the values and\n' +
         'down-projections. q8_0 is hardly told from f16 at half its size. q4_0 is smaller, coarser and fast to repack on ARM.\n' +
         'bf16 keeps a bf16 model as it is, f16 rounds small weights, f32 is for comparing. Rows that do not fill blocks of\n' +
         '256 get q5_0 and q8_0, as in llama.cpp. For q types, start from --dtype f32 or from the adapters themselves.',
