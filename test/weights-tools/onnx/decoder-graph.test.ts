@@ -1,7 +1,8 @@
 import { Tensor, type InferenceSession } from 'onnxruntime-node';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { LlmFacts } from '../../../src/core/model/manifest.ts';
-import { COS_CACHE, decoderGraph, SIN_CACHE } from '../../../weights-tools/onnx/decoder-graph.ts';
+import { layerTensor, LINEARS } from '../../../src/core/model/tensor-names.ts';
+import { COS_CACHE, decoderGraph, OBSERVED_INPUTS, SIN_CACHE } from '../../../weights-tools/onnx/decoder-graph.ts';
 import { ropeTables } from '../../../weights-tools/onnx/rope-tables.ts';
 import { openGraph } from './graph-session.ts';
 import { mulberry32, naiveDecoder, randomDecoder, type Weights } from './naive-decoder.ts';
@@ -56,7 +57,7 @@ async function run(
   allowed: (query: number, key: number) => boolean,
   keep: number,
   model = session,
-): Promise<{ logits: number[][]; cache: Cache }> {
+): Promise<{ logits: number[][]; cache: Cache; results: InferenceSession.OnnxValueMapType }> {
   const length = end - start;
   const bias = new Float32Array(length * end);
   for (let query = start; query < end; query++) {
@@ -83,6 +84,7 @@ async function run(
   const rows = logits.dims[1] ?? 0;
   const data = logits.data;
   return {
+    results,
     logits: Array.from({ length: rows }, (_, row) => [
       ...data.subarray(row * LLM.vocabSize, (row + 1) * LLM.vocabSize),
     ]),
@@ -95,9 +97,9 @@ function largestDifference(a: number[][], b: number[][]): number {
 }
 
 /** The decoder of `llm` in ONNX Runtime. */
-function open(llm: LlmFacts, weights: Weights): Promise<InferenceSession> {
+function open(llm: LlmFacts, weights: Weights, isObserved = false): Promise<InferenceSession> {
   const { cos, sin } = ropeTables(llm);
-  const graph = decoderGraph(llm, { blocks: 'f32', lmHead: 'f32' });
+  const graph = decoderGraph(llm, { blocks: 'f32', lmHead: 'f32' }, { isObserved });
   return openGraph(graph, new Map([...weights, [COS_CACHE, cos], [SIN_CACHE, sin]]));
 }
 
@@ -167,5 +169,29 @@ describe.each<{ name: string; facts: Partial<LlmFacts> }>([
     const { logits } = await run(0, LENGTH, emptyCache(llm), vora, 0, other);
     expect(largestDifference(logits, naiveDecoder(llm, random, embeds, vora))).toBeLessThan(4e-5);
     expect(largestDifference(logits, naiveDecoder(LLM, weights, embeds, vora))).toBeGreaterThan(1e-2);
+  });
+});
+
+describe('observed decoder graph', () => {
+  it('gives out the squares of what comes in at every linear, summed over positions', async () => {
+    const sums = new Map<string, number[]>();
+    naiveDecoder(LLM, weights, embeds, vora, (linear, x) => {
+      const sum = sums.get(linear) ?? x.map(() => 0);
+      sums.set(
+        linear,
+        sum.map((value, i) => value + (x[i] ?? 0) ** 2),
+      );
+    });
+    const { results } = await run(0, LENGTH, emptyCache(), vora, 0, await open(LLM, weights, true));
+    for (let layer = 0; layer < LLM.layers; layer++) {
+      for (const [observed, sharing] of Object.entries(OBSERVED_INPUTS)) {
+        const found = results[`input_squares.${layer}.${observed}`]?.data as Float32Array;
+        for (const linear of sharing) {
+          const expected = sums.get(layerTensor(layer, LINEARS[linear]).replace(/\.weight$/, '')) ?? [];
+          expect(found).toHaveLength(expected.length);
+          expected.forEach((value, i) => expect(Math.abs((found[i] ?? 0) / value - 1)).toBeLessThan(1e-4));
+        }
+      }
+    }
   });
 });

@@ -17,7 +17,10 @@ describe('embedTokensGraph', () => {
   it.each(GROUP_SIZES.flatMap((groupSize) => [128, 70].map((columns) => ({ groupSize, columns }))))(
     'gives what ONNX Runtime dequantizes: $columns columns, groups of $groupSize',
     async ({ groupSize, columns }) => {
-      const table = Float32Array.from({ length: VOCABULARY * columns }, (_, i) => Math.sin(i * 12.9898) * (1 + (i % 5)));
+      const table = Float32Array.from(
+        { length: VOCABULARY * columns },
+        (_, i) => Math.sin(i * 12.9898) * (1 + (i % 5)),
+      );
       const encoding: BlockEncoding = { bits: 8, groupSize, symmetric: true, clip: 'absmax' };
       const quantized = quantizeMatMulNBits(table, columns, encoding);
       const weight = { name: 'w', shape: [VOCABULARY, columns], encoding };

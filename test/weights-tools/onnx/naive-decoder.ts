@@ -30,9 +30,11 @@ export function naiveDecoder(
   weights: Weights,
   embeds: number[][],
   allowed: (query: number, key: number) => boolean,
+  onInput: (linear: string, x: readonly number[]) => void = () => undefined,
 ): number[][] {
   const get = (name: string): Float32Array => weights.get(name) ?? new Float32Array();
   const linear = (x: number[], name: string, outs: number): number[] => {
+    onInput(name, x);
     const weight = get(`${name}.weight`);
     const bias = get(`${name}.bias`);
     return Array.from({ length: outs }, (_, o) =>
@@ -43,7 +45,8 @@ export function naiveDecoder(
     const rms = Math.sqrt(x.reduce((sum, value) => sum + value * value, 0) / x.length + llm.rmsNormEps);
     return x.map((value, i) => (value / rms) * (get(`${name}.weight`)[i] ?? 0));
   };
-  const headNorm = (head: number[], name: string): number[] => (weights.has(`${name}.weight`) ? norm(head, name) : head);
+  const headNorm = (head: number[], name: string): number[] =>
+    weights.has(`${name}.weight`) ? norm(head, name) : head;
   const frequency = (i: number): number => {
     const plain = llm.ropeTheta ** (-(2 * i) / llm.headDim);
     if (llm.ropeScaling === null) {
