@@ -6,7 +6,7 @@ import { type ExportSource, openExportSource } from '../export/export-source.ts'
 import { describeGgufPlan, type GgufPlan, planGguf } from '../export/gguf-plan.ts';
 import { writeVisionFolder } from '../export/vision-folder.ts';
 import { writeGguf } from '../export/write-gguf.ts';
-import { GGUF_FORMATS, type GgufFormat } from '../gguf/type-mix.ts';
+import type { GgufFormat } from '../gguf/type-mix.ts';
 import { untilInterrupted } from '../interrupt.ts';
 import { withProgress } from '../progress.ts';
 import { memoryOption } from './memory-option.ts';
@@ -85,16 +85,17 @@ async function exportGguf(source: ExportSource, options: ExportGgufOptions, sign
 /** Checks every input against its digest, writes the model, the vision embedding beside it, then the manifest. */
 async function write(
   folder: ArtifactFolder,
-  { manifest, vision, inputBytes, verifyInputs }: ExportSource,
+  source: ExportSource,
   plan: GgufPlan,
   weights: GgufFormat,
   signal: AbortSignal,
 ): Promise<void> {
-  await withProgress('export', inputBytes + 2 * plan.layout.byteLength, async (progress) => {
+  const { manifest, vision } = source;
+  await withProgress('export', source.inputBytes + 2 * plan.layout.byteLength, async (progress) => {
     const onBytes = (bytes: number): void => {
       progress.advance(bytes);
     };
-    const inputs = await verifyInputs({ onBytes, signal });
+    const inputs = await source.verifyInputs({ onBytes, signal });
     await writeGguf(plan, folder, { progress, signal });
     if (isSeeing(manifest) && vision !== null) {
       await writeVisionFolder(folder, manifest, vision);

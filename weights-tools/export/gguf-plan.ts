@@ -2,7 +2,7 @@ import { decodeUtf8, parseStrictJson } from '../../src/core/bytes/strict-json.ts
 import { BadInput } from '../bad-input.ts';
 import { formatByteSize } from '../byte-size.ts';
 import { F32 } from '../gguf/float-schemes.ts';
-import { GGML_TYPES, rowBytes } from '../gguf/ggml-types.ts';
+import { type GgmlTypeName, rowBytes } from '../gguf/ggml-types.ts';
 import { type GgufLayout, layoutGguf } from '../gguf/layout.ts';
 import type { MetadataValue } from '../gguf/metadata-value.ts';
 import { modelMetadata, turnsNeighbours } from '../gguf/model-metadata.ts';
@@ -56,7 +56,8 @@ export function planGguf(
     const isTurned = turnsNeighbours(facts) && /\.attn_[qk]\./.test(name);
     const from = isTurned ? neighbourRotaryRows(rows, facts.headDim) : rows;
     const scheme = requireScheme(tensorType(format, { name, shape: rows.shape }, facts));
-    return { name, scheme, ...planRowBlocks(from, encodedRowBytes(scheme, from), memoryBytes) };
+    const copied = isSearched(scheme) ? 4 * columnsOf(from) : 0;
+    return { name, scheme, ...planRowBlocks(from, encodedRowBytes(scheme, from) + copied, memoryBytes) };
   });
   const computed = new Map<string, Float32Array>(
     facts.ropeScaling === null ? [] : [[ROPE_FREQS, ropeFactors(facts, facts.ropeScaling)]],
@@ -75,6 +76,11 @@ export function planGguf(
   };
 }
 
+/** Types whose scales come from a search, on several threads that get a copy of their rows. */
+export function isSearched({ type }: GgufScheme): boolean {
+  return type === 'Q4_K' || type === 'Q6_K';
+}
+
 /** How many tensors of which type, then the whole. */
 export function describeGgufPlan({ file, layout, jobs, bufferFloats, encodedBytes }: GgufPlan): string {
   const counts = new Map<string, number>();
@@ -88,7 +94,7 @@ export function describeGgufPlan({ file, layout, jobs, bufferFloats, encodedByte
   );
 }
 
-function requireScheme(type: keyof typeof GGML_TYPES): GgufScheme {
+function requireScheme(type: GgmlTypeName): GgufScheme {
   const scheme = schemeOf(type);
   if (scheme === undefined) {
     throw new RangeError(`${type} cannot be written`);

@@ -45,7 +45,9 @@ export const GGML_TYPES = {
 
 export type GgmlTypeName = keyof typeof GGML_TYPES;
 
-const NAME_OF_ID = new Map(Object.entries(GGML_TYPES).map(([name, { id }]) => [id, name as GgmlTypeName]));
+const NAME_OF_ID = new Map<number, GgmlTypeName>(
+  Object.entries(GGML_TYPES).map(([name, { id }]) => [id, name as GgmlTypeName]),
+);
 
 export function ggmlTypeName(id: number): GgmlTypeName | undefined {
   return NAME_OF_ID.get(id);

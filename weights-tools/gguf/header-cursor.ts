@@ -21,7 +21,7 @@ export interface HeaderCursor {
 /** @throws MalformedFile where the header is over `limitBytes` or over the file's end, before anything is read for it */
 export function createHeaderCursor(source: ByteSource, limitBytes: number): HeaderCursor {
   const end = Math.min(limitBytes, source.byteLength);
-  let window = new Uint8Array();
+  let window: Uint8Array = new Uint8Array();
   let windowStart = 0;
   let position = 0;
 

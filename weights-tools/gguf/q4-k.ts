@@ -99,10 +99,15 @@ function fitGroup({ x: xs, w: ws }: Weighted, fits: Fits, group: number): void {
     sumW += w;
     sumWx += w * x;
   }
+  if (largest === least) {
+    fits.scales[group] = 0;
+    fits.minima[group] = -least;
+    return;
+  }
   let scale = (largest - least) / CODE_MAX;
   let offset = least;
   let bestError = Infinity;
-  for (let step = 0; step < SEARCH.length && largest > least; step += 1) {
+  for (let step = 0; step < SEARCH.length; step += 1) {
     const inverse = (SEARCH[step] ?? CODE_MAX) / (largest - offset);
     let sumC = 0;
     let sumCC = 0;

@@ -60,9 +60,12 @@ function fitGroup(values: Float32Array, start: number): number {
     const x = values[i] ?? 0;
     peak = Math.abs(x) > Math.abs(peak) ? x : peak;
   }
+  if (Math.abs(peak) < ZERO_BELOW) {
+    return 0;
+  }
   let scale = 0;
   let best = 0;
-  for (let step = 0; step < SEARCH.length && Math.abs(peak) >= ZERO_BELOW; step += 1) {
+  for (let step = 0; step < SEARCH.length; step += 1) {
     const inverse = (SEARCH[step] ?? -MIDDLE) / peak;
     let sumCx = 0;
     let sumCC = 0;

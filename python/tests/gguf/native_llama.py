@@ -49,7 +49,9 @@ def quantize_rows(type_name: str, values: np.ndarray) -> np.ndarray:
     blocks = np.zeros(values.size // elements * size, np.uint8)
     quantize = getattr(library("libggml-base"), f"quantize_row_{type_name[0].lower()}{type_name[1:]}_ref")
     quantize.restype = None
-    quantize(values.ctypes.data_as(ctypes.c_void_p), blocks.ctypes.data_as(ctypes.c_void_p), ctypes.c_int64(values.size))
+    quantize(
+        values.ctypes.data_as(ctypes.c_void_p), blocks.ctypes.data_as(ctypes.c_void_p), ctypes.c_int64(values.size)
+    )
     return blocks
 
 
@@ -60,7 +62,11 @@ def quantize_model(source: Path, target: Path, file_type: int) -> None:
     defaults.restype = QuantizeParams
     params = defaults()
     # A struct of another layout would not have the defaults where they are looked for.
-    assert (params.output_tensor_type, params.quantize_output_tensor, params.pure) == (params.token_embedding_type, True, False)
+    assert (params.output_tensor_type, params.quantize_output_tensor, params.pure) == (
+        params.token_embedding_type,
+        True,
+        False,
+    )
     params.threads, params.file_type = 1, file_type
     quantize = llama.llama_model_quantize
     quantize.argtypes = [ctypes.c_char_p, ctypes.c_char_p, ctypes.POINTER(QuantizeParams)]

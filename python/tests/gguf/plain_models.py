@@ -1,4 +1,4 @@
-"""Small random models of every architecture that goes to llama.cpp, each with a PEFT adapter, by transformers and peft."""
+"""Small random models of every architecture that llama.cpp gets, each with a PEFT adapter, by transformers and peft."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,7 +62,9 @@ def build(architecture: str) -> PreTrainedModel:
             )
             return LlamaForCausalLM(config)
         case "mistral":
-            config = MistralConfig(**SIZES, hidden_size=224, intermediate_size=320, num_hidden_layers=2, sliding_window=None)
+            config = MistralConfig(
+                **SIZES, hidden_size=224, intermediate_size=320, num_hidden_layers=2, sliding_window=None
+            )
             return MistralForCausalLM(config)
     raise ValueError(architecture)
 
@@ -78,7 +80,9 @@ def write_plain_model(architecture: str, folder: Path) -> PlainModel:
     model.save_pretrained(base)
     for name in TEXT_FILES:
         (base / name).write_bytes((VORA_TINY / "base" / name).read_bytes())
-    tuned = get_peft_model(model, LoraConfig(r=4, lora_alpha=8, target_modules=["q_proj", "k_proj", "v_proj", "down_proj"]))
+    tuned = get_peft_model(
+        model, LoraConfig(r=4, lora_alpha=8, target_modules=["q_proj", "k_proj", "v_proj", "down_proj"])
+    )
     for name, parameter in tuned.named_parameters():
         if "lora_B" in name:
             parameter.copy_(torch.randn_like(parameter) * 0.1)

@@ -5,6 +5,7 @@ import { gguf } from '@huggingface/gguf';
 import type { Llama } from 'node-llama-cpp';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { manifestSchema } from '../../../src/core/model/manifest.ts';
+import { vora } from '../../support/build-artifacts.ts';
 import { goldenPrompts } from '../../support/golden-prompts.ts';
 import { runInProcess } from '../../support/run-cli.ts';
 import { argmax, cosine } from '../export/compare-logits.ts';
@@ -124,8 +125,8 @@ describe('a model that sees, as f32', () => {
       'tokenizer.chat_template': config.chat_template,
       'tokenizer.ggml.merges': tokenizer.model.merges.map((pair) => pair.join(' ')),
     });
-    const tokens = metadata['tokenizer.ggml.tokens'] as string[];
-    const types = metadata['tokenizer.ggml.token_type'] as number[];
+    const tokens = Reflect.get(metadata, 'tokenizer.ggml.tokens') as string[];
+    const types = Reflect.get(metadata, 'tokenizer.ggml.token_type') as number[];
     expect([tokens.length, types.length]).toEqual([llm.vocabSize, llm.vocabSize]);
     for (const [token, id] of Object.entries(tokenizer.model.vocab)) {
       expect([tokens[id], types[id]]).toEqual([token, 1]);
@@ -147,8 +148,16 @@ describe('the demo model', () => {
   let merged: string;
   beforeAll(async () => {
     merged = join(home, 'vora-tiny');
-    const args = ['models/vora-tiny/adapter', '--base', 'models/vora-tiny/base', '--dtype', 'f32', '--out', merged];
-    expect(await runInProcess('merge', ...args)).toMatchObject({ code: 0 });
+    await vora(
+      'merge',
+      'models/vora-tiny/adapter',
+      '--base',
+      'models/vora-tiny/base',
+      '--dtype',
+      'f32',
+      '--out',
+      merged,
+    );
   });
 
   it.each(TYPES)('answers in llama.cpp as %s, token for token as its dequantized weights do', async (type) => {

@@ -1,0 +1,23 @@
+import { describe, expect, it } from 'vitest';
+import { rowBytes } from '../../../weights-tools/gguf/ggml-types.ts';
+import { createQuantizePool } from '../../../weights-tools/gguf/quantize-pool.ts';
+import { SCHEMES } from '../../../weights-tools/gguf/schemes.ts';
+
+describe('threads that quantize', () => {
+  it('return the bytes of one thread, for every type and for fewer rows than threads', async () => {
+    const pool = createQuantizePool(3);
+    try {
+      for (const { type, quantize } of SCHEMES) {
+        for (const rows of [1, 2, 7]) {
+          const values = Float32Array.from({ length: rows * 256 }, (_, i) => Math.sin(i * 12.9898) * (1 + (i % 7)));
+          const expected = new Uint8Array(rowBytes(type, values.length) ?? 0);
+          quantize(values, expected);
+          const parts = await pool.quantize(type, values, 256);
+          expect(Buffer.concat(parts).equals(expected), `${type}, ${rows} rows`).toBe(true);
+        }
+      }
+    } finally {
+      await pool.close();
+    }
+  });
+});
