@@ -118,6 +118,12 @@ export const FOLD_RELATIVE_ERROR_MAX = 1e-4;
 export const ADAPTER_RANK_MAX = 65_536;
 /** Adapters of one merge; each adds its factors to the memory of every block. */
 export const ADAPTERS_MAX = 64;
+/** Entries of an adapter's rank_pattern or alpha_pattern; one for each linear of Llama-3.1-405B are 882. */
+export const ADAPTER_PATTERNS_MAX = 2048;
+/** One such pattern: a module's name, or a few with wildcards. */
+export const ADAPTER_PATTERN_MAX_CHARS = 256;
+/** `*`, `+`, `?` and `{` in one pattern: each multiplies the time of a match by the length of a module's name. */
+export const ADAPTER_PATTERN_MAX_REPETITIONS = 3;
 /** The generator of DARE's choice takes 32 bits. */
 export const DARE_SEED_MAX = 2 ** 32 - 1;
 

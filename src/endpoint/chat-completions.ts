@@ -15,7 +15,8 @@ import type { createTurnstile } from './turnstile.ts';
 
 export interface ChatParts {
   readonly artifact: Artifact;
-  readonly images: ImageReader;
+  /** Null for a model of text only. */
+  readonly images: ImageReader | null;
   readonly engine: Engine;
   /** Bounds how many requests are read at once. */
   readonly reading: ReturnType<typeof createTurnstile>;
@@ -49,7 +50,7 @@ async function readRequest(request: Request, parts: ChatParts): Promise<{ chat: 
   const { manifest } = parts.artifact;
   const chat = parseChatRequest(await readJson(request, ENDPOINT_BODY_MAX_BYTES), { parts: 'endpoint' });
   requireModel(chat, manifest.name);
-  requireVision(chat, request.headers.get(VISION_HEADER), manifest.vision.sha256);
+  requireVision(chat, request.headers.get(VISION_HEADER), manifest.vision?.sha256 ?? null);
   return { chat, prompt: await readPrompt(chat.messages, parts, request.signal) };
 }
 
@@ -60,9 +61,9 @@ function requireModel({ model }: ChatRequest, name: string): void {
 }
 
 /** Embeddings of other vision weights have the right shape and no meaning. */
-function requireVision({ messages }: ChatRequest, found: string | null, expected: string): void {
+function requireVision({ messages }: ChatRequest, found: string | null, expected: string | null): void {
   const ready = messages.some(({ content }) => content.some((part) => part.type === 'image_embeds'));
-  if (ready && found !== expected) {
+  if (ready && expected !== null && found !== expected) {
     throw new RequestError({
       kind: 'vision-mismatch',
       expected,
@@ -71,18 +72,33 @@ function requireVision({ messages }: ChatRequest, found: string | null, expected
   }
 }
 
+/** Dropped, an image would get an answer about nothing. */
+function refuseImages(messages: readonly ChatMessage[]): void {
+  for (const [m, { content }] of messages.entries()) {
+    const p = content.findIndex((part) => part.type !== 'text');
+    if (p >= 0) {
+      const message = 'This model reads text only; found an image';
+      throw new RequestError({ kind: 'unsupported-image', param: partPath(m, p), message });
+    }
+  }
+}
+
 async function readPrompt(
   messages: readonly ChatMessage[],
   { artifact: { manifest, template, tokenizer }, images }: ChatParts,
   signal: AbortSignal,
 ): Promise<Prompt> {
+  const { vision } = manifest;
+  if (images === null) {
+    refuseImages(messages);
+  }
   // The cheap part first: a prompt that cannot be is refused before any image is decoded.
-  const segments = assemblePrompt(messages, template, tokenizer, manifest.vision.imageToken);
+  const segments = assemblePrompt(messages, template, tokenizer, vision?.imageToken ?? null);
   const embeddings: Float32Array[] = [];
   for (const [m, { content }] of messages.entries()) {
     for (const [p, part] of content.entries()) {
       signal.throwIfAborted();
-      if (part.type !== 'text') {
+      if (part.type !== 'text' && images !== null) {
         embeddings.push(await images.read(part, partPath(m, p)));
       }
     }
@@ -90,7 +106,7 @@ async function readPrompt(
   signal.throwIfAborted();
   return createPrompt(segments, embeddings, {
     hiddenSize: manifest.llm.hiddenSize,
-    attentionMask: manifest.vision.attentionMask,
+    attentionMask: vision?.attentionMask ?? 'causal',
   });
 }
 

@@ -6,14 +6,7 @@ import { z } from 'zod';
 import { MalformedFile } from '../core/bytes/malformed-file.ts';
 import { parseStrictJson } from '../core/bytes/strict-json.ts';
 import { ARTIFACT_HASH_MAX_BYTES } from '../core/limits.ts';
-import {
-  type FileDigest,
-  isSeeing,
-  type Manifest,
-  MANIFEST_FILE,
-  manifestSchema,
-  type SeeingManifest,
-} from '../core/model/manifest.ts';
+import { type FileDigest, type Manifest, MANIFEST_FILE, manifestSchema } from '../core/model/manifest.ts';
 import { parseWithSchema } from '../core/model/parse-with-schema.ts';
 import { type ChatTemplate, createChatTemplate } from '../core/prompt/chat-template.ts';
 import { createTokenizer, type Tokenizer } from '../core/prompt/tokenizer.ts';
@@ -21,13 +14,13 @@ import type { SamplingParams } from './sampler.ts';
 
 /** An onnx/ folder whose files are what its manifest says. */
 export interface Artifact {
-  readonly manifest: SeeingManifest;
+  readonly manifest: Manifest;
   readonly tokenizer: Tokenizer;
   readonly template: ChatTemplate;
   /** What a request gets that names no sampling of its own. */
   readonly sampling: SamplingParams;
-  /** Paths of the graphs. */
-  readonly graphs: { decoder: string; embedTokens: string; patchEmbed: string };
+  /** Paths of the graphs; a model of text only has no patch embedding. */
+  readonly graphs: { decoder: string; embedTokens: string; patchEmbed: string | null };
 }
 
 /**
@@ -51,20 +44,17 @@ export async function loadArtifact(folder: string): Promise<Artifact> {
     graphs: {
       decoder: path('decoder.onnx'),
       embedTokens: path('embed_tokens.onnx'),
-      patchEmbed: path('patch_embed.onnx'),
+      patchEmbed: manifest.vision === null ? null : path('patch_embed.onnx'),
     },
   };
 }
 
-async function readManifest(folder: string): Promise<SeeingManifest> {
+async function readManifest(folder: string): Promise<Manifest> {
   const path = join(folder, MANIFEST_FILE);
   const text = await readFile(path, 'utf8').catch(missing(path, 'a finished artifact folder'));
   const manifest = parseWithSchema(manifestSchema, path, parseStrictJson(path, text));
   if (manifest.kind !== 'onnx') {
     throw new MalformedFile(path, 'kind', `"${manifest.kind}"`, '"onnx", from `vora export onnx`');
-  }
-  if (!isSeeing(manifest)) {
-    throw new MalformedFile(path, 'vision', 'null, a model of text only', 'a model that sees');
   }
   return manifest;
 }

@@ -1,5 +1,5 @@
 import { InferenceSession, Tensor } from 'onnxruntime-node';
-import type { SeeingManifest } from '../core/model/manifest.ts';
+import type { Manifest } from '../core/model/manifest.ts';
 import { attentionBias } from '../core/prompt/attention-bias.ts';
 import { CACHE_PARTS, checkGraph, decoderContract, embedTokensContract } from './graph-contract.ts';
 import { sequenceWindow } from './prompt-window.ts';
@@ -29,7 +29,7 @@ type Cache = Readonly<Record<string, Tensor>>;
  */
 export async function createModelRunner(
   files: { decoder: string; embedTokens: string },
-  manifest: SeeingManifest,
+  manifest: Manifest,
 ): Promise<ModelRunner> {
   const decoder = await InferenceSession.create(files.decoder);
   const embedTokens = await InferenceSession.create(files.embedTokens);

@@ -4,11 +4,12 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { QUEUE_MAX_SEQUENCES, READING_MAX_REQUESTS } from '../core/limits.ts';
+import { isSeeing } from '../core/model/manifest.ts';
 import { createApp } from './app.ts';
 import { createEngine } from './engine.ts';
 import { loadImageDecoder } from './image-codecs.ts';
-import { createImageReader } from './image-reader.ts';
-import { loadArtifact } from './load-artifact.ts';
+import { createImageReader, type ImageReader } from './image-reader.ts';
+import { type Artifact, loadArtifact } from './load-artifact.ts';
 import { createModelRunner } from './model-runner.ts';
 import { createPatchSession } from './patch-session.ts';
 import { createScheduler } from './scheduler.ts';
@@ -49,7 +50,6 @@ export async function startEndpoint({ model, host, port, apiKey }: EndpointOptio
   const artifact = await loadArtifact(model);
   const { manifest, tokenizer, graphs } = artifact;
   const runner = await createModelRunner(graphs, manifest);
-  const embedder = await createPatchSession(graphs.patchEmbed, manifest);
   const engine = createEngine({
     scheduler: createScheduler({
       maxRunning: MAX_RUNNING,
@@ -60,7 +60,7 @@ export async function startEndpoint({ model, host, port, apiKey }: EndpointOptio
     tokenizer,
     endTokens: new Set(manifest.llm.eosTokenIds),
   });
-  const images = createImageReader(manifest, { decoder: await loadImageDecoder(), embedder });
+  const images = await openImageReader(artifact);
   const created = Math.floor(Date.now() / 1000);
   const reading = createTurnstile(READING_MAX_REQUESTS);
   const app = createApp(
@@ -86,6 +86,15 @@ export async function startEndpoint({ model, host, port, apiKey }: EndpointOptio
       await runner.close();
     },
   };
+}
+
+/** Null for a model of text only. */
+async function openImageReader({ manifest, graphs }: Artifact): Promise<ImageReader | null> {
+  if (!isSeeing(manifest) || graphs.patchEmbed === null) {
+    return null;
+  }
+  const embedder = await createPatchSession(graphs.patchEmbed, manifest);
+  return createImageReader(manifest, { decoder: await loadImageDecoder(), embedder });
 }
 
 /** @throws Node's error when the address is taken or not ours. */

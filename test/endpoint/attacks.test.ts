@@ -3,7 +3,7 @@ import { type IncomingMessage, request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { ENDPOINT_BODY_MAX_BYTES } from '../../src/core/limits.ts';
 import type { OpenAIError } from '../../src/core/protocol/failure.ts';
-import { type Artifact, loadArtifact } from '../../src/endpoint/load-artifact.ts';
+import { loadSeeingArtifact, type SeeingArtifact } from '../support/seeing-artifact.ts';
 import { type RunningEndpoint, startEndpoint } from '../../src/endpoint/start.ts';
 import { imageEmbeds } from '../support/image-embeds.ts';
 import { encodePng } from '../support/png.ts';
@@ -11,11 +11,11 @@ import { encodePng } from '../support/png.ts';
 const KEY = 'sk-a-key-for-the-tests';
 
 let endpoint: RunningEndpoint;
-let artifact: Artifact;
+let artifact: SeeingArtifact;
 
 beforeAll(async () => {
   const model = inject('artifacts').onnx;
-  artifact = await loadArtifact(model);
+  artifact = await loadSeeingArtifact(model);
   endpoint = await startEndpoint({ model, host: '127.0.0.1', port: 0, apiKey: KEY });
 });
 

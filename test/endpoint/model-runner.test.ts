@@ -4,7 +4,6 @@ import type { SeeingManifest, VisionFacts } from '../../src/core/model/manifest.
 import { parseChatRequest } from '../../src/core/protocol/chat-request.ts';
 import { loadImageDecoder } from '../../src/endpoint/image-codecs.ts';
 import { createImageReader, type ImageReader } from '../../src/endpoint/image-reader.ts';
-import { type Artifact, loadArtifact } from '../../src/endpoint/load-artifact.ts';
 import { createModelRunner, type ModelRunner } from '../../src/endpoint/model-runner.ts';
 import { createPatchSession } from '../../src/endpoint/patch-session.ts';
 import { createScheduler } from '../../src/endpoint/scheduler.ts';
@@ -19,6 +18,7 @@ import {
 } from '../support/golden-prompts.ts';
 import { imageEmbeds } from '../support/image-embeds.ts';
 import { encodePng } from '../support/png.ts';
+import { loadSeeingArtifact, type SeeingArtifact } from '../support/seeing-artifact.ts';
 
 type Mask = VisionFacts['attentionMask'];
 
@@ -29,12 +29,12 @@ type WireForm = 'original' | (typeof WIRE_FORMS)[number];
 
 const withImages = goldenPrompts.filter((golden) => golden.imageRuns.length > 0);
 
-let artifact: Artifact;
+let artifact: SeeingArtifact;
 let runner: ModelRunner;
 let readers: Record<GoldenPrompt['mode'], ImageReader>;
 
 beforeAll(async () => {
-  artifact = await loadArtifact(inject('artifacts').onnx);
+  artifact = await loadSeeingArtifact(inject('artifacts').onnx);
   const { graphs, manifest } = artifact;
   runner = await createModelRunner(graphs, manifest);
   const parts = { decoder: await loadImageDecoder(), embedder: await createPatchSession(graphs.patchEmbed, manifest) };

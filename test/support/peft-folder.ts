@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { layerTensor, LINEARS, llmShapes } from '../../src/core/model/tensor-names.ts';
 import { parseLlmConfig } from '../../src/core/model/llm-config.ts';
-import { createRandom, type Random } from '../../src/endpoint/random.ts';
+import type { Random } from '../../src/endpoint/random.ts';
 import { tempFolder, type TestTensor, writeTensors } from './checkpoint-folder.ts';
 
 /** Small and odd; the fields of a Hugging Face config.json. */

@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type FileDigest, type Manifest, MANIFEST_FILE } from '../../src/core/model/manifest.ts';
+import { llmShapes } from '../../src/core/model/tensor-names.ts';
 import { BadInput } from '../bad-input.ts';
 import type { TensorRef } from '../checkpoint.ts';
 import { digestFile } from '../digest.ts';
@@ -89,7 +90,7 @@ async function openMergedSource(folder: string): Promise<ExportSource> {
     return {
       description: folder,
       manifest,
-      llm: new Map([...merged.llm].map(([name, tensor]) => [name, storedRows(name, tensor)])),
+      llm: inOrder(merged.llm, llmShapes(manifest.llm)),
       vision,
       llmConfig,
       text,
@@ -108,4 +109,19 @@ async function openMergedSource(folder: string): Promise<ExportSource> {
     await close();
     throw error;
   }
+}
+
+/** Files have tensors in an order of their own. */
+function inOrder(
+  tensors: ReadonlyMap<string, TensorRef>,
+  shapes: ReadonlyMap<string, unknown>,
+): ReadonlyMap<string, WeightRows> {
+  const ordered = new Map<string, WeightRows>();
+  for (const name of shapes.keys()) {
+    const tensor = tensors.get(name);
+    if (tensor !== undefined) {
+      ordered.set(name, storedRows(name, tensor));
+    }
+  }
+  return ordered;
 }

@@ -1,9 +1,9 @@
 import { MalformedFile } from '../../src/core/bytes/malformed-file.ts';
-
-/** Longest pattern of a rank or alpha; real ones are module names. */
-const PATTERN_MAX_CHARS = 256;
-/** Repetitions in one pattern; each multiplies the time of a match by the length of a module's name. */
-const REPETITIONS_MAX = 4;
+import {
+  ADAPTER_PATTERN_MAX_CHARS,
+  ADAPTER_PATTERN_MAX_REPETITIONS,
+  ADAPTER_PATTERNS_MAX,
+} from '../../src/core/limits.ts';
 
 /**
  * A function that finds the first of `patterns` that PEFT takes for a module: Python's `re.match(rf"(.*\.)?({key})$", module)`.
@@ -17,14 +17,18 @@ export function modulePatterns(
   place: string,
   patterns: readonly string[],
 ): (module: string) => string | undefined {
+  if (patterns.length > ADAPTER_PATTERNS_MAX) {
+    throw new MalformedFile(file, place, `${patterns.length} entries`, `at most ${ADAPTER_PATTERNS_MAX}`);
+  }
   const compiled = patterns.map((pattern) => ({ pattern, regex: compile(file, place, pattern) }));
   return (module) => compiled.find(({ regex }) => regex.test(module))?.pattern;
 }
 
 function compile(file: string, place: string, pattern: string): RegExp {
   const repetitions = pattern.match(/[*+{?]/g)?.length ?? 0;
-  const isSlow = repetitions > REPETITIONS_MAX || /\)[*+{]/.test(pattern) || /\\[1-9k]|\(\?/.test(pattern);
-  if (pattern.length > PATTERN_MAX_CHARS || isSlow) {
+  const isSlow =
+    repetitions > ADAPTER_PATTERN_MAX_REPETITIONS || /\)[*+{]/.test(pattern) || /\\[1-9k]|\(\?/.test(pattern);
+  if (pattern.length > ADAPTER_PATTERN_MAX_CHARS || isSlow) {
     const found = JSON.stringify(pattern.slice(0, 80));
     throw new MalformedFile(file, place, found, 'module names or patterns without repeated groups');
   }

@@ -45,6 +45,7 @@ export function addPeftChanges(
     const scope = { adapter, module, found, shapes, problems, changes };
     addLowRank(scope);
     addReplacements(scope);
+    addTrainedRows(scope);
     for (const [part, tensor] of found.parts) {
       const only = part === 'bBias' && method.kind !== 'exact' ? 'lora_bias' : onlyWhole(part);
       if (only !== null && (adapter.weight !== 1 || method.kind !== 'exact')) {
@@ -86,55 +87,58 @@ function onlyWhole(part: AdapterPart): string | null {
   }
 }
 
-function addLowRank({ adapter, module, found: { parts, peftModule }, shapes, problems, changes }: Scope): void {
+function addLowRank(scope: Scope): void {
+  const { adapter, module, found, shapes, problems, changes } = scope;
+  const { parts, peftModule } = found;
   const weight = `${module}.weight`;
   const isEmbedding = weight === EMBED_TOKENS;
-  const [aPart, bPart] = isEmbedding ? (['embeddingA', 'embeddingB'] as const) : (['a', 'b'] as const);
-  for (const part of ['a', 'b', 'embeddingA', 'embeddingB', 'magnitude', 'bBias'] as const) {
-    const tensor = parts.get(part);
-    const [rows, columns] = shapes.get(weight) ?? [];
-    const isForeign = part !== aPart && part !== bPart && part !== 'magnitude' && part !== 'bBias';
-    if (tensor !== undefined && (isForeign || rows === undefined || columns === undefined)) {
-      problems.push(leftover(tensor));
-    }
-  }
-  const [a, b] = [parts.get(aPart), parts.get(bPart)];
+  const [linear, embedding] = [['a', 'b'] as const, ['embeddingA', 'embeddingB'] as const];
+  const [own, foreign] = isEmbedding ? [embedding, linear] : [linear, embedding];
   const [rows, columns] = shapes.get(weight) ?? [];
+  const taken = [...own, 'magnitude', 'bBias'] as const;
+  const leftovers = columns === undefined ? [...foreign, ...taken] : foreign;
+  problems.push(...leftovers.flatMap((part) => parts.get(part) ?? []).map(leftover));
   if (rows === undefined || columns === undefined) {
     return;
   }
-  const rank = adapter.config.rank(peftModule);
-  const magnitude = parts.get('magnitude');
+  const [a, b, magnitude, bBias] = taken.map((part) => parts.get(part));
   if (a === undefined || b === undefined) {
-    for (const half of [a, b, magnitude, parts.get('bBias')]) {
-      if (half !== undefined) {
-        problems.push(`${where(half)}: found it alone, expected both lora_A and lora_B of ${peftModule}`);
-      }
-    }
+    const halves = [a, b, magnitude, bBias].flatMap((tensor) => tensor ?? []);
+    problems.push(
+      ...halves.map((half) => `${where(half)}: found it alone, expected both lora_A and lora_B of ${peftModule}`),
+    );
     return;
   }
-  const change = changeOf(changes, weight);
-  problems.push(...compareShape(a, [rank, isEmbedding ? rows : columns]));
-  problems.push(...compareShape(b, [isEmbedding ? columns : rows, rank]));
+  const rank = adapter.config.rank(peftModule);
+  const [inputs, outputs] = isEmbedding ? [rows, columns] : [columns, rows];
+  problems.push(...compareShape(a, [rank, inputs]), ...compareShape(b, [outputs, rank]));
   const scale = adapter.config.scaling(peftModule);
   const factors = isEmbedding ? embeddingFactors(a, b) : linearFactors(a, b);
+  const change = changeOf(changes, weight);
   change.terms.push({ factors, scale, weight: adapter.weight });
-  if (adapter.config.useDora !== (magnitude !== undefined)) {
-    const [is, ought] = magnitude === undefined ? ['no', 'one'] : ['a', 'none'];
-    problems.push(
-      `${where(a)}: found ${is} lora_magnitude_vector, expected ${ought}: use_dora is ${adapter.config.useDora}`,
-    );
+  addMagnitude(change, magnitude, { a, outputs, isEmbedding, useDora: adapter.config.useDora, problems });
+  addLoraBias(bBias, `${module}.bias`, adapter.weight * scale, scope);
+}
+
+function addMagnitude(
+  change: WeightChange,
+  lengths: TensorRef | undefined,
+  lora: { a: TensorRef; outputs: number; isEmbedding: boolean; useDora: boolean; problems: string[] },
+): void {
+  const { a, outputs, isEmbedding, useDora, problems } = lora;
+  if (useDora !== (lengths !== undefined)) {
+    const [is, ought] = lengths === undefined ? ['no', 'one'] : ['a', 'none'];
+    problems.push(`${where(a)}: found ${is} lora_magnitude_vector, expected ${ought}: use_dora is ${useDora}`);
   }
-  if (magnitude !== undefined) {
-    problems.push(...compareShape(magnitude, [isEmbedding ? columns : rows]));
-    change.magnitude = { lengths: magnitude, axis: isEmbedding ? 'columns' : 'rows' };
+  if (lengths !== undefined) {
+    problems.push(...compareShape(lengths, [outputs]));
+    change.magnitude = { lengths, axis: isEmbedding ? 'columns' : 'rows' };
   }
   if (change.terms.length > 1 && change.magnitude !== null) {
     problems.push(
       `${where(a)}: found DoRA beside another adapter of the same weight, expected it alone: order would matter`,
     );
   }
-  addLoraBias(parts.get('bBias'), `${module}.bias`, adapter.weight * scale, { shapes, problems, changes });
 }
 
 function addLoraBias(
@@ -152,49 +156,48 @@ function addLoraBias(
   }
 }
 
-function addReplacements({ adapter, module, found: { parts, peftModule }, shapes, problems, changes }: Scope): void {
+function addReplacements(scope: Scope): void {
+  const { module, found, shapes, problems, changes } = scope;
   for (const part of ['weight', 'baseWeight', 'bias', 'baseBias'] as const) {
-    const tensor = parts.get(part);
+    const tensor = found.parts.get(part);
     const name = `${module}.${part === 'weight' || part === 'baseWeight' ? 'weight' : 'bias'}`;
     const shape = shapes.get(name);
-    if (tensor === undefined) {
-      continue;
-    }
-    if (shape === undefined) {
+    if (tensor !== undefined && shape === undefined) {
       problems.push(leftover(tensor));
-      continue;
+    } else if (tensor !== undefined && shape !== undefined) {
+      problems.push(...compareShape(tensor, shape));
+      const change = changeOf(changes, name);
+      if (change.replaced !== null) {
+        const other = where(change.replaced);
+        problems.push(`${where(tensor)}: found another whole ${name}, expected one: ${other} has it too`);
+      }
+      change.replaced = tensor;
     }
-    problems.push(...compareShape(tensor, shape));
-    const change = changeOf(changes, name);
-    if (change.replaced !== null) {
-      problems.push(
-        `${where(tensor)}: found another whole ${name}, expected one: ${where(change.replaced)} has it too`,
-      );
-    }
-    change.replaced = tensor;
   }
-  const rows = parts.get('tokens');
+}
+
+function addTrainedRows({ adapter, module, found, shapes, problems, changes }: Scope): void {
+  const rows = found.parts.get('tokens');
   if (rows === undefined) {
     return;
   }
   const name = `${module}.weight`;
   const [vocabulary = 0, hidden = 0] = shapes.get(name) ?? [];
-  const indices = adapter.config.tokenIds(peftModule);
+  const indices = adapter.config.tokenIds(found.peftModule);
   if ((name !== EMBED_TOKENS && name !== LM_HEAD) || indices === null) {
     problems.push(leftover(rows));
     return;
   }
   const unknown = indices.find((id) => id >= vocabulary);
   if (unknown !== undefined || new Set(indices).size !== indices.length) {
-    const found = unknown === undefined ? 'an id twice' : `id ${unknown}`;
-    problems.push(`${adapter.configFile}: trainable_token_indices: found ${found}, expected ids below ${vocabulary}`);
+    const what = unknown === undefined ? 'an id twice' : `id ${unknown}`;
+    problems.push(`${adapter.configFile}: trainable_token_indices: found ${what}, expected ids below ${vocabulary}`);
   }
   problems.push(...compareShape(rows, [indices.length, hidden]));
   const change = changeOf(changes, name);
   if (change.trainedRows !== null) {
-    problems.push(
-      `${where(rows)}: found trained rows beside those of ${where(change.trainedRows.rows)}, expected one of both`,
-    );
+    const other = where(change.trainedRows.rows);
+    problems.push(`${where(rows)}: found trained rows beside those of ${other}, expected one of both`);
   }
   change.trainedRows = { indices, rows };
 }

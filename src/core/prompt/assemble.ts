@@ -14,6 +14,7 @@ export type PromptSegment = { kind: 'text'; ids: readonly number[] } | { kind: '
  * Whatever a client writes stays text: a literal `<image>` opens no image slot, and a literal `<|im_end|>` is encoded
  * as ordinary characters, never as the control token. The text itself is unchanged.
  *
+ * @param imageToken null for a model of text only
  * @throws RequestError when the text is too long, when the template refuses the messages or shows another number of
  *   images than they hold.
  */
@@ -21,12 +22,13 @@ export function assemblePrompt(
   messages: readonly ChatMessage[],
   template: ChatTemplate,
   tokenizer: Tokenizer,
-  imageToken: string,
+  imageToken: string | null,
 ): PromptSegment[] {
   const texts = messages.flatMap(({ content }) => content.flatMap((part) => (part.type === 'text' ? [part.text] : [])));
   limitText(texts);
-  const breaker = createTokenBreaker([imageToken, ...tokenizer.controlTokens], texts);
-  const chunks = template.render(toTemplate(messages, breaker)).split(imageToken);
+  const breaker = createTokenBreaker([...(imageToken === null ? [] : [imageToken]), ...tokenizer.controlTokens], texts);
+  const rendered = template.render(toTemplate(messages, breaker));
+  const chunks = imageToken === null ? [rendered] : rendered.split(imageToken);
   requireEveryImage(messages, chunks.length - 1);
   return chunks.flatMap((chunk, index): PromptSegment[] => {
     const ids = breaker.pieces(chunk).flatMap((piece) => tokenizer.encode(piece));
@@ -46,7 +48,7 @@ function createTokenBreaker(reserved: readonly string[], texts: readonly string[
   const mark = unusedCharacter(texts);
   // The lookahead consumes only the first character of a token, so that overlapping tokens are all broken.
   const spellings = reserved.map((token) => token.replaceAll(/[\\^$.*+?()[\]{}|]/g, '\\$&'));
-  const firstCharacter = new RegExp(`(?=${spellings.join('|')}).`, 'gsu');
+  const firstCharacter = new RegExp(spellings.length === 0 ? '(?!)' : `(?=${spellings.join('|')}).`, 'gsu');
   return {
     split: (text) => text.replaceAll(firstCharacter, (character) => character + mark),
     pieces: (text) => text.split(mark),

@@ -4,10 +4,10 @@ import { expect, it } from 'vitest';
 import { tempFolder, VORA_AUX, VORA_RANDOM } from '../../support/checkpoint-folder.ts';
 import { killMidway, startVora, until } from '../../support/kill-midway.ts';
 
-/** A row or two at a time: thousands of reads, products and writes instead of a hundred. */
-const MERGE = ['merge', VORA_RANDOM, '--memory', '25KB'];
+/** A few rows at a time: hundreds of reads, products and writes instead of fifty. */
+const MERGE = ['merge', VORA_RANDOM, '--memory', '100KB'];
 /** A merge that is quantized while it is read, of the smallest checkpoint. */
-const MERGE_AND_QUANTIZE = ['export', 'vllm', VORA_AUX, '--group-size', '32', '--memory', '20KB'];
+const MERGE_AND_QUANTIZE = ['export', 'vllm', VORA_AUX, '--group-size', '32', '--memory', '60KB'];
 
 it('a merge killed at five random moments and run again gives identical bytes', { timeout: 240_000 }, () =>
   killMidway(MERGE, { kills: 5, files: 9 }),
