@@ -1,4 +1,4 @@
-import { readFile, stat } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
@@ -37,13 +37,38 @@ const lineSchema = z
 
 /**
  * Reads one JSON object a line: `prompt` (or `question`), and optionally `image`, a path relative to the file, `answer` and
- * `kind`. A folder stands for its questions.jsonl.
+ * `kind`. A folder stands for its questions.jsonl, or for those of all folders in it.
  *
  * @throws BadInput, MalformedFile naming the line
  */
 export async function readPromptSet(path: string): Promise<Question[]> {
-  const found = await stat(path).catch(() => undefined);
-  const file = found?.isDirectory() === true ? join(path, LIST_FILE) : path;
+  const questions: Question[] = [];
+  for (const file of await listFiles(path)) {
+    questions.push(...(await readFileOfPrompts(file)));
+  }
+  if (questions.length === 0 || questions.length > VERIFY_PROMPTS_MAX) {
+    throw new MalformedFile(path, 'lines', `${questions.length} prompts`, `1 to ${VERIFY_PROMPTS_MAX}`);
+  }
+  return questions;
+}
+
+async function listFiles(path: string): Promise<string[]> {
+  const isFolder = (await stat(path).catch(() => undefined))?.isDirectory() === true;
+  if (!isFolder) {
+    return [path];
+  }
+  const names = (await readdir(path)).sort();
+  return names.includes(LIST_FILE)
+    ? [join(path, LIST_FILE)]
+    : findFiles(names.map((name) => join(path, name, LIST_FILE)));
+}
+
+async function findFiles(paths: readonly string[]): Promise<string[]> {
+  const found = await Promise.all(paths.map((path) => stat(path).catch(() => undefined)));
+  return paths.filter((_, index) => found[index]?.isFile() === true);
+}
+
+async function readFileOfPrompts(file: string): Promise<Question[]> {
   const { size } = await stat(file).catch(() => {
     throw new BadInput(`${file}: found nothing, expected a prompt set: one JSON object a line`);
   });
@@ -51,11 +76,7 @@ export async function readPromptSet(path: string): Promise<Question[]> {
     throw new MalformedFile(file, 'size', `${size} bytes`, `at most ${MODEL_JSON_MAX_BYTES}`);
   }
   const lines = decodeUtf8(file, await readFile(file)).split('\n');
-  const questions = lines.flatMap((line, index) => (line.trim() === '' ? [] : [parseLine(file, index + 1, line)]));
-  if (questions.length === 0 || questions.length > VERIFY_PROMPTS_MAX) {
-    throw new MalformedFile(file, 'lines', `${questions.length} prompts`, `1 to ${VERIFY_PROMPTS_MAX}`);
-  }
-  return questions;
+  return lines.flatMap((line, index) => (line.trim() === '' ? [] : [parseLine(file, index + 1, line)]));
 }
 
 function parseLine(file: string, number: number, line: string): Question {

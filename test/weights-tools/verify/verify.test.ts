@@ -1,7 +1,9 @@
-import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { DEFAULT_PROMPTS, readPromptSet } from '../../../weights-tools/verify/prompt-set.ts';
 import type { Verification } from '../../../weights-tools/verify/verification.ts';
 import { ADAPTER, BASE, readTensors, tempFolder, writeTensors } from '../../support/checkpoint-folder.ts';
 import { type CliResult, runInProcess } from '../../support/run-cli.ts';
@@ -115,6 +117,31 @@ describe('vora verify', () => {
     const { code, stderr } = await verify(merged, onnx, '--tensors-only', '--max-kl', '1');
     expect(code).toBe(4);
     expect(stderr).toBe('past a bound: prompts: mean KL: nothing was measured, expected at most 1\n');
+  });
+});
+
+describe('a prompt set', () => {
+  it('may be a folder of folders, as the held-out sets are written', async () => {
+    const folder = await tempFolder();
+    for (const [name, question] of [
+      ['b', 'second'],
+      ['a', 'first'],
+    ] as const) {
+      await mkdir(join(folder, name));
+      const line = { image: '0.png', task: name, kind: 'read', question, answer: 'x' };
+      await writeFile(join(folder, name, 'questions.jsonl'), `${JSON.stringify(line)}\n`);
+    }
+    await writeFile(join(folder, 'README.md'), 'no questions');
+    expect(await readPromptSet(folder)).toEqual([
+      { prompt: 'first', image: join(folder, 'a/0.png'), answer: 'x', kind: 'read' },
+      { prompt: 'second', image: join(folder, 'b/0.png'), answer: 'x', kind: 'read' },
+    ]);
+  });
+
+  it('is shipped for the demo model, its pictures included', async () => {
+    const questions = await readPromptSet(DEFAULT_PROMPTS);
+    expect(questions.filter(({ image }) => image !== null && existsSync(image))).toHaveLength(7);
+    expect(questions.filter(({ image }) => image === null)).toHaveLength(6);
   });
 });
 
