@@ -100,15 +100,16 @@ async function exportVllm(source: ExportSource, options: ExportVllmOptions, sign
 /** Checks every input against its digest, writes weights, then the files beside them, then the manifest. */
 async function write(
   folder: ArtifactFolder,
-  { manifest, llmConfig, vision, text, inputBytes, verifyInputs }: ExportSource,
+  source: ExportSource,
   plan: VllmPlan,
   { importance, signal }: { importance: RequestedImportance | null; signal: AbortSignal },
 ): Promise<void> {
-  await withProgress('export', inputBytes + 2 * plan.outputBytes, async (progress) => {
+  const { manifest, llmConfig, vision, text } = source;
+  await withProgress('export', source.inputBytes + 2 * plan.outputBytes, async (progress) => {
     const onBytes = (bytes: number): void => {
       progress.advance(bytes);
     };
-    const inputs = await verifyInputs({ onBytes, signal });
+    const inputs = await source.verifyInputs({ onBytes, signal });
     await writeVllm(plan, folder, { progress, signal, importance: importance?.importance ?? null });
     const dtype = { torch_dtype: 'bfloat16', dtype: 'bfloat16' };
     const config = { ...llmConfig, ...dtype, quantization_config: plan.scheme.config };

@@ -6,7 +6,7 @@ import { type LlmFacts, manifestSchema } from '../../../src/core/model/manifest.
 import { readImportance } from '../../../weights-tools/calibrate/importance-file.ts';
 import { digestFile } from '../../../weights-tools/digest.ts';
 import { readTensors, tempFolder, writeTensors } from '../../support/checkpoint-folder.ts';
-import { runInProcess } from '../../support/run-cli.ts';
+import { type CliResult, runInProcess } from '../../support/run-cli.ts';
 
 const { merged } = inject('artifacts');
 const PICTURE = resolve('examples/images/word.png');
@@ -21,6 +21,7 @@ async function promptFile(...lines: object[]): Promise<string> {
 let home: string;
 let file: string;
 let llm: LlmFacts;
+let calibration: CliResult;
 
 beforeAll(async () => {
   home = await mkdtemp(join(tmpdir(), 'vora-test-'));
@@ -28,17 +29,16 @@ beforeAll(async () => {
   llm = manifestSchema.parse(JSON.parse(await readFile(join(merged, 'vora.json'), 'utf8'))).llm;
   const prompts = join(home, 'prompts.jsonl');
   await writeFile(prompts, `${JSON.stringify(WITH_PICTURE)}\n{"prompt":"Hello"}\n`);
-  const { code, stdout } = await runInProcess(
-    ...['calibrate', merged, '--prompts', prompts, '--max-tokens', '4', '--out', file],
-  );
-  expect(code).toBe(0);
-  expect(stdout).toMatch(/2 prompts, 1 with a picture, \d+ positions\nwrote .*: 28 linears/);
+  const args = ['--prompts', prompts, '--max-tokens', '4', '--out', file];
+  calibration = await runInProcess('calibrate', merged, ...args);
 });
 
 afterAll(() => rm(home, { recursive: true }));
 
 describe('vora calibrate', () => {
   it('writes what comes in at every linear', async () => {
+    expect(calibration.code).toBe(0);
+    expect(calibration.stdout).toMatch(/2 prompts, 1 with a picture, \d+ positions\nwrote .*: 28 linears/);
     expect((await readTensors(file)).size).toBe(28);
     const importance = await readImportance(file, llm);
     const query = importance.get('model.layers.0.self_attn.q_proj.weight');
