@@ -20,7 +20,7 @@ from .lora import merge
 from .model_card import MODEL_CARD
 from .paths import CHECKPOINTS, RANDOM_MODEL
 from .random_weights import Normal, Tensors, aux_tensors, llm_tensors, lora_tensors, vision_tensors
-from .tokenizer import END_OF_TEXT, END_OF_TURN, train_tokenizer, word_ids, write_tokenizer
+from .tokenizer import END_OF_TEXT, END_OF_TURN, token_id, train_tokenizer, word_ids, write_tokenizer
 
 SHARD_BYTES = 1_000_000
 
@@ -37,7 +37,7 @@ def write_shards(tensors: Tensors, folder: Path, shard_bytes: int = SHARD_BYTES)
     if len(shards) == 1:
         save_file(tensors, folder / "model.safetensors", metadata)
         return
-    weight_map = {}
+    weight_map: dict[str, str] = {}
     for number, shard in enumerate(shards, start=1):
         file = f"model-{number:05}-of-{len(shards):05}.safetensors"
         save_file(shard, folder / file, metadata)
@@ -66,8 +66,8 @@ class CheckpointWriter:
     def __init__(self, config: VoraConfig, tokenizer: Tokenizer) -> None:
         self.config = config
         self.tokenizer = tokenizer
-        self.eos = tokenizer.token_to_id(END_OF_TURN)
-        self.pad = tokenizer.token_to_id(END_OF_TEXT)
+        self.eos = token_id(tokenizer, END_OF_TURN)
+        self.pad = token_id(tokenizer, END_OF_TEXT)
         normal = Normal(config.seed)
         self.llm = llm_tensors(config, normal, word_ids(tokenizer))
         self.lora = lora_tensors(config, normal)

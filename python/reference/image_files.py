@@ -3,6 +3,7 @@
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -156,7 +157,7 @@ IMAGE_FILES = [
         note=ALPHA_NOTE,
     ),
     *(
-        ImageFile(f"exif-{orientation}-jpeg", "jpg", lambda o=orientation: oriented("JPEG", o, quality=90))
+        ImageFile(f"exif-{orientation}-jpeg", "jpg", partial(oriented, "JPEG", orientation, quality=90))
         for orientation in range(1, 9)
     ),
     ImageFile("exif-6-png", "png", lambda: oriented("PNG", 6)),

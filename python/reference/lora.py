@@ -15,7 +15,8 @@ class LoraLinear(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """[..., in] → [..., out]."""
-        return self.base(x) + (x @ self.a.T) @ self.b.T
+        base: torch.Tensor = self.base(x)
+        return base + (x @ self.a.T) @ self.b.T
 
 
 def adapters(tensors: dict[str, torch.Tensor]) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
@@ -35,7 +36,10 @@ def apply_lora(llm: nn.Module, tensors: dict[str, torch.Tensor]) -> None:
     """Puts a LoraLinear in place of every linear that `tensors` adapt."""
     for path, (a, b) in adapters(tensors).items():
         parent, _, child = path.rpartition(".")
-        setattr(llm.get_submodule(parent), child, LoraLinear(llm.get_submodule(path), a, b))
+        linear = llm.get_submodule(path)
+        if not isinstance(linear, nn.Linear):
+            raise TypeError(f"{path}: an adapter for {type(linear).__name__}, expected Linear")
+        setattr(llm.get_submodule(parent), child, LoraLinear(linear, a, b))
 
 
 def merge(tensors: dict[str, torch.Tensor], dtype: torch.dtype) -> dict[str, torch.Tensor]:

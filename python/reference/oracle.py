@@ -44,7 +44,8 @@ class Oracle(nn.Module):
 
     def embed(self, ids: list[int]) -> torch.Tensor:
         """Token ids → f32 [n, hidden]."""
-        return self.llm.get_input_embeddings()(torch.tensor(ids, dtype=torch.int64))
+        rows: torch.Tensor = self.llm.get_input_embeddings()(torch.tensor(ids, dtype=torch.int64))
+        return rows
 
     def logits(self, embeds: torch.Tensor, runs: list[Run]) -> torch.Tensor:
         """f32 [L, hidden] and image runs → f32 [L, vocab]."""
@@ -55,7 +56,8 @@ class Oracle(nn.Module):
             position_ids=torch.arange(length)[None],
             use_cache=False,
         )
-        return output.logits[0]
+        logits: torch.Tensor = output.logits[0]
+        return logits
 
     def greedy(self, embeds: torch.Tensor, runs: list[Run], count: int) -> Generation:
         """`count` most likely tokens, each from the whole sequence; the end of turn does not stop it."""
@@ -69,4 +71,5 @@ class Oracle(nn.Module):
         return Generation(ids, margins)
 
     def embed_pixels(self, pixels: np.ndarray) -> torch.Tensor:
-        return self.vision(pixels)
+        rows: torch.Tensor = self.vision(pixels)
+        return rows

@@ -105,6 +105,7 @@ def assemble(
 ) -> Assembled:
     """Renders, tokenizes the text around each image on its own, and puts image embeddings [N, hidden] in between."""
     rendered = tokenizer.apply_chat_template(prompt.messages, tokenize=False, add_generation_prompt=True)
+    assert isinstance(rendered, str)
     chunks = [tokenizer.encode(chunk, add_special_tokens=False) for chunk in rendered.split(IMAGE_TOKEN)]
     if len(chunks) != len(images) + 1:
         raise ValueError(f"{prompt.name}: {len(images)} images for {len(chunks) - 1} places")

@@ -127,7 +127,9 @@ def train_tokenizer() -> Tokenizer:
             pre_tokenizers.ByteLevel(add_prefix_space=False, trim_offsets=False, use_regex=False),
         ]
     )
-    tokenizer.decoder = decoders.ByteLevel(add_prefix_space=False, trim_offsets=False, use_regex=False)
+    tokenizer.decoder = decoders.ByteLevel(  # type: ignore[call-arg]
+        add_prefix_space=False, trim_offsets=False, use_regex=False
+    )
     trainer = BpeTrainer(
         vocab_size=TOKENS - len(SPECIAL) - len(ADDED),
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
@@ -176,6 +178,14 @@ def write_tokenizer(tokenizer: Tokenizer, config: VoraConfig, folder: Path) -> N
     """Writes tokenizer.json and tokenizer_config.json."""
     (folder / "tokenizer.json").write_text(tokenizer.to_str(pretty=False) + "\n", encoding="utf-8")
     write_json(folder / "tokenizer_config.json", tokenizer_config(tokenizer, config))
+
+
+def token_id(tokenizer: Tokenizer, token: str) -> int:
+    """Id of a token that must be there."""
+    found: int | None = tokenizer.token_to_id(token)
+    if found is None:
+        raise KeyError(f"the tokenizer has no token {token!r}")
+    return found
 
 
 def word_ids(tokenizer: Tokenizer) -> list[int]:

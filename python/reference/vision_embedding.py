@@ -11,6 +11,12 @@ from .config import IMAGE_MEAN, IMAGE_STD, VoraConfig
 class VisionEmbedding(nn.Module):
     """Conv patchifier → RMSNorm → position table → projection, all f32. Parameter names are the checkpoint's."""
 
+    conv: torch.Tensor
+    bias: torch.Tensor
+    gamma: torch.Tensor
+    table: torch.Tensor
+    projection: torch.Tensor
+
     def __init__(self, config: VoraConfig, tensors: dict[str, torch.Tensor]) -> None:
         super().__init__()
         self.patch = config.patch_size

@@ -3,6 +3,7 @@
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -41,7 +42,8 @@ def test_safetensors_package_reads_every_file() -> None:
 
 @torch.no_grad()
 def test_transformers_loads_the_merged_folder_and_says_the_same() -> None:
-    model, info = AutoModelForCausalLM.from_pretrained(merged(), dtype=torch.float32, output_loading_info=True)
+    loaded: Any = AutoModelForCausalLM.from_pretrained(merged(), dtype=torch.float32, output_loading_info=True)
+    model, info = loaded
     assert {kind: keys for kind, keys in info.items() if keys} == {}
     assert model.config.model_type == "qwen2"
     prompts = json.loads((REPOSITORY / GOLDEN / "prompts.json").read_text(encoding="utf-8"))

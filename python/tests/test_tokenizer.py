@@ -1,5 +1,7 @@
 """The tokenizer and the chat template, as libraries read them from the model's folder."""
 
+from typing import Any
+
 import pytest
 from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerFast
@@ -11,7 +13,8 @@ FOLDER = REPOSITORY / RANDOM_MODEL
 
 @pytest.fixture(scope="module")
 def tokenizer() -> PreTrainedTokenizerFast:
-    return PreTrainedTokenizerFast.from_pretrained(FOLDER)
+    loaded: PreTrainedTokenizerFast = PreTrainedTokenizerFast.from_pretrained(FOLDER)
+    return loaded
 
 
 @pytest.mark.parametrize(
@@ -30,14 +33,13 @@ def test_digits_stand_alone_and_turns_are_single_tokens(tokenizer: PreTrainedTok
 
 
 def test_template_adds_the_system_line_and_puts_images_where_they_stand(tokenizer: PreTrainedTokenizerFast) -> None:
-    parts = [
+    parts: list[dict[str, Any]] = [
         {"type": "text", "text": "a "},
         {"type": "image_url", "image_url": {"url": "x"}},
         {"type": "text", "text": " b"},
     ]
-    rendered = tokenizer.apply_chat_template(
-        [{"role": "user", "content": parts}], tokenize=False, add_generation_prompt=True
-    )
+    messages: list[dict[str, Any]] = [{"role": "user", "content": parts}]
+    rendered = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
     assert rendered == (
         "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"
         "<|im_start|>user\na <image> b<|im_end|>\n"

@@ -26,10 +26,13 @@ class Recipe:
     evaluated: int = 1000
     compiled: bool = True
     study_seeds: int = 2
-    study_steps: int = 350
-    """Of every run of the study, and beneath it how many are distillation alone, on pictures of this number."""
-    study_look_steps: int = 70
-    study_look_batch: int = 16
+    study_rate: float = 1.75
+    """Factor on the rates of the last stage, for a run this short."""
+    study_steps: int = 540
+    """Of every run; the first of them are distillation alone."""
+    study_batch: int = 8
+    study_look_steps: int = 140
+    study_look_batch: int = 24
     study_blocks: int = 10
     study_block: int = 16
     """Held-out pictures per block and task."""
@@ -55,6 +58,7 @@ SMOKE = Recipe(
     evaluated=8,
     compiled=False,
     study_steps=20,
+    study_batch=5,
     study_look_steps=5,
     study_look_batch=4,
     study_blocks=2,

@@ -10,6 +10,7 @@ from training.study_claims import Claim, claims, spread_of, task_accuracy
 from training.study_intervals import Estimate, mean
 from training.study_plots import plot_study
 from training.study_results import Results, blind_shares, read_results
+from training.study_training import texts_of
 from training.study_variant import VARIANTS
 
 PAGE = """# The study of vora-tiny
@@ -21,12 +22,12 @@ the size of a demo model, under a budget that leaves it unfinished; it says noth
 
 {variants} variants, {seeds} seeds each, every run from the same base LLM and the same teacher: {steps} steps, in a
 process and a thread of its own. The first {look_steps} steps are distillation alone on {look_batch} pictures, which
-cost less than the others; without distillation all steps are of the second kind. Those have {batch} rows, of which
-{texts} are text alone, with the loss of the recipe. The pictures are an even sample of the whole file, in its
+cost about as much as the others; without distillation all steps are of the second kind. Those have {batch} rows,
+{texts} of them text alone, and the loss of the recipe. The pictures are an even sample of the whole file, in its
 order; seeds differ in their pictures and in the start of LoRA, vision embedding and heads. Causal runs are
-evaluated with the causal mask too. Learning rates are the recipe's, which were chosen for LoRA; full fine-tuning
-(every weight of the LLM and the vision embedding) has two rates, and claims compare with the better one, here
-*{full}*.
+evaluated with the causal mask too. Learning rates are {rate} times the recipe's, which were chosen for LoRA; full
+fine-tuning (every weight of the LLM and the vision embedding) is tried at that rate and at a quarter of it, and
+claims compare with the better one, here *{full}*.
 
 **Accuracy** is exact match of whole answers on {blocks} blocks of {block} held-out pictures per task, the same for
 all runs. **Intervals** are of 95 %, over seeds and pictures: between-seed deviation pooled over all variants
@@ -79,15 +80,15 @@ def write_study(run: Path, recipe: Recipe, docs: Path) -> None:
     plot = docs / "vora-tiny-study.png"
     plot_study(results, judged, plot)
     accuracy, text = spread_of(results.accuracy), spread_of(results.text_accuracy)
-    read = recipe.batch // 5
     page = PAGE.format(
         variants=len(VARIANTS),
         seeds=recipe.study_seeds,
         steps=recipe.study_steps,
         look_steps=recipe.study_look_steps,
         look_batch=recipe.study_look_batch,
-        batch=recipe.batch,
-        texts=read,
+        batch=recipe.study_batch,
+        texts=texts_of(recipe),
+        rate=recipe.study_rate,
         full=results.best_full,
         blocks=recipe.study_blocks,
         block=recipe.study_block,

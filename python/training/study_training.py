@@ -54,8 +54,8 @@ class Lesson:
             return {"loss": both.distillation(states, patches)}
         self.clock.append(thread_seconds(both.device))
         number, steps = number - self.look_steps, recipe.study_steps - self.look_steps
-        read = recipe.batch // 5
-        rows, patches = self._shown(number, recipe.batch - read, steps)
+        read = texts_of(recipe)
+        rows, patches = self._shown(number, recipe.study_batch - read, steps)
         texts = self.texts[thin(len(self.texts), number, read, steps, self.shift)]
         return both.losses(np.concatenate((rows, texts)), patches, self.chosen.causal, self.chosen.distilled)
 
@@ -70,6 +70,11 @@ class Lesson:
         return self.pictures["rows"][places], to_patches(
             torch.from_numpy(self.pictures["images"][places]).to(self.both.device)
         )
+
+
+def texts_of(recipe: Recipe) -> int:
+    """Rows of text alone in a batch."""
+    return max(1, recipe.study_batch // 5)
 
 
 def thin(count: int, number: int, batch: int, steps: int, shift: float) -> np.ndarray:
@@ -88,7 +93,7 @@ def train_student(
     """Train `student` in place; its cost. Resumes from and leaves `<variant>-<seed>.pt` in `folder`."""
     both = Apprenticeship(run, recipe, device, student)
     lesson = Lesson(run, recipe, chosen, seed, both)
-    optimizers = both.optimizers(chosen.rate)
+    optimizers = both.optimizers(recipe.study_rate * chosen.rate)
     name = f"{chosen.name}-{seed}"
     train(folder, name, both.modules(), optimizers, lambda number, _progress: lesson.step(number), recipe.study_steps)
     facts = {

@@ -7,7 +7,7 @@ import pytest
 
 from training.chart import make_chart
 from training.fonts import HELD_OUT_FONTS, TRAINING_FONTS
-from training.grid import CELLS, EMPTY, SYMBOLS
+from training.grid import CELLS, EMPTY, GLYPHS
 from training.picture import IGNORED
 from training.scene import COLORS, SHAPES, make_scene
 from training.text_picture import make_text
@@ -33,7 +33,7 @@ def test_strings_fit_the_grid_and_are_clean(kind: str) -> None:
         for _ in range(300):
             text = draw_string(rng, kind, held_out)
             assert 1 <= len(text) <= CELLS
-            assert set(text) <= set(SYMBOLS) - {EMPTY}
+            assert set(text) <= set(GLYPHS)
             assert not any(part in text for part in REFUSED)
 
 
@@ -84,7 +84,7 @@ def test_a_chart_summary_names_the_tallest_and_the_shortest_bar() -> None:
         picture = make_chart(rng, False)
         heights = {
             picture.grid.cells[7 * CELLS + column]: sum(
-                picture.grid.cells[row * CELLS + column] == "|" for row in range(7)
+                picture.grid.cells[row * CELLS + column] != EMPTY for row in range(7)
             )
             for column in (2, 4, 6)
         }

@@ -8,26 +8,22 @@ import numpy as np
 import pytest
 import torch
 from tokenizers import Tokenizer
-from transformers import Qwen2Config, Qwen2ForCausalLM, Qwen2TokenizerFast
+from transformers import Qwen2Config, Qwen2ForCausalLM, Qwen2Tokenizer
 
 from training.attention_mask import packed_mask
+from training.dataset import make_picture
 from training.decoder import Decoder, DecoderConfig
 from training.dialogue import CELL_COUNT, CONTEXT, PADDING, Dialogue
 from training.export import qwen2_config
 from training.llm_stage import unpack
 from training.optimizer import orthogonalize
 from training.picture import Turn
-from training.text_picture import make_text
-from training.tokenizer import SPECIALS, train_tokenizer
+from training.text_picture import make_page, make_text
+from training.tokenizer import SPECIALS
 from training.vision import to_patches
 from training.vora import Vora, image_start
 
 TINY = DecoderConfig(hidden_size=64, intermediate_size=96, num_hidden_layers=2, num_attention_heads=2)
-
-
-@pytest.fixture(scope="module")
-def tokenizer() -> Tokenizer:
-    return train_tokenizer()
 
 
 @pytest.fixture
@@ -55,12 +51,13 @@ def test_decoder_is_qwen2() -> None:
 def test_a_packed_row_is_its_turns_asked_one_by_one(tokenizer: Tokenizer, vora: Vora) -> None:
     dialogue = Dialogue(tokenizer)
     picture = make_text(Random(1), False, lines=2)
-    cells = [tokenizer.token_to_id(cell) for cell in picture.grid.cells]
     patches = to_patches(torch.from_numpy(np.asarray(picture.image)[None].copy()))
 
     def answers(turns: list[Turn]) -> dict[int, torch.Tensor]:
         """Hidden states of the answer of every turn that the row has room for."""
-        ids, branch, position, target = unpack(dialogue.row(cells, turns).stacked()[None], torch.device("cpu"))
+        ids, branch, position, target = unpack(
+            dialogue.row(dialogue.cells(picture), turns).stacked()[None], torch.device("cpu")
+        )
         hidden = vora(ids, branch, position, patches)[-1]
         placed = sorted(set(branch.flatten().tolist()) - {CONTEXT, PADDING})
         return {k - 1: hidden[(branch == k) & (target == 1)] for k in placed}
@@ -97,8 +94,9 @@ def test_only_lora_and_vision_learn(vora: Vora) -> None:
 def test_look_is_the_start_of_the_whole_forward(tokenizer: Tokenizer, vora: Vora) -> None:
     dialogue = Dialogue(tokenizer)
     picture = make_text(Random(5), False)
-    cells = [tokenizer.token_to_id(cell) for cell in picture.grid.cells]
-    ids, branch, position, _ = unpack(dialogue.row(cells, picture.turns).stacked()[None], torch.device("cpu"))
+    ids, branch, position, _ = unpack(
+        dialogue.row(dialogue.cells(picture), picture.turns).stacked()[None], torch.device("cpu")
+    )
     patches = to_patches(torch.from_numpy(np.asarray(picture.image)[None].copy()))
     start = image_start(ids)
     whole = vora(ids, branch, position, patches)[1][:, start : start + CELL_COUNT]
@@ -111,9 +109,16 @@ def test_tokenizer_keeps_one_token_per_glyph(tokenizer: Tokenizer) -> None:
         assert tokenizer.decode(tokenizer.encode(text).ids) == text
 
 
+def test_the_map_of_a_picture_as_text_is_its_cells_as_tokens(tokenizer: Tokenizer) -> None:
+    dialogue, rng = Dialogue(tokenizer), Random(9)
+    for number in range(600):
+        picture = make_page(rng, False) if number % 4 == 0 else make_picture(rng, number % 2 == 0)
+        assert dialogue.encode(str(picture.grid)) == dialogue.cells(picture)
+
+
 def test_transformers_reads_the_tokenizer_the_same_way(tokenizer: Tokenizer, tmp_path: Path) -> None:
     tokenizer.save(str(tmp_path / "tokenizer.json"))
-    theirs = Qwen2TokenizerFast(tokenizer_file=str(tmp_path / "tokenizer.json"))
+    theirs = Qwen2Tokenizer(tokenizer_file=str(tmp_path / "tokenizer.json"))
     text = "<|im_start|>user\nWhat does line 2 say?<|im_end|>\n"
     assert theirs(text)["input_ids"] == tokenizer.encode(text).ids
 

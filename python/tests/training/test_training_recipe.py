@@ -5,7 +5,6 @@ from pathlib import Path
 from random import Random
 
 import numpy as np
-import pytest
 import torch
 from safetensors.torch import load_file
 
@@ -15,16 +14,10 @@ from training.evaluate import Score
 from training.export import load_exported
 from training.llm_stage import unpack
 from training.recipe import SMOKE
+from training.study_variant import VARIANTS
 from training.text_picture import make_text
 from training.vision import to_patches
 from training.vora import Vora
-
-
-@pytest.fixture(scope="module")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    run, out = tmp_path_factory.mktemp("run"), tmp_path_factory.mktemp("out")
-    main(["all", "--smoke", "--work", str(run), "--out", str(out), "--workers", "1"])
-    return run, out
 
 
 def test_the_published_folder_has_the_published_layout(folders: tuple[Path, Path]) -> None:
@@ -51,9 +44,8 @@ def test_evaluation_judges_as_greedy_decoding_would(folders: tuple[Path, Path]) 
     vora, tokenizer = load_exported(folders[1])
     dialogue = Dialogue(tokenizer)
     picture = make_text(Random(1), True, lines=1)
-    cells = [tokenizer.token_to_id(cell) for cell in picture.grid.cells]
     patches = to_patches(torch.from_numpy(np.asarray(picture.image)[None].copy()))
-    row = dialogue.row(cells, picture.turns[:2]).stacked()[None]
+    row = dialogue.row(dialogue.cells(picture), picture.turns[:2]).stacked()[None]
     ids, branch, position, _ = unpack(row, torch.device("cpu"))
     packed = vora.llm.lm_head(vora(ids, branch, position, patches)[-1]).argmax(-1)[0]
     context = dialogue.context_length
@@ -83,6 +75,22 @@ def test_a_stage_that_was_cut_off_goes_on(folders: tuple[Path, Path]) -> None:
     assert before["step"] == after["step"] == SMOKE.llm_steps
     weight = "model.layers.0.mlp.up_proj.weight"
     assert torch.equal(before["modules"]["decoder"][weight], after["modules"]["decoder"][weight])
+
+
+def test_the_study_runs_what_is_missing_and_makes_its_page(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    arguments = ["--smoke", "--work", str(folders[0])]
+    main(["study", *arguments, "--only", "default"])
+    study = folders[0] / "study"
+    done = {file.name: file.stat().st_mtime_ns for file in study.glob("*.json")}
+    assert sorted(done) == ["base-0.json", "default-0.json", "default-1.json"]
+    main(["study", *arguments])
+    assert {name: (study / name).stat().st_mtime_ns for name in done} == done
+    assert not list(study.glob("*.pt"))
+    main(["study-report", *arguments, "--docs", str(tmp_path)])
+    page = (tmp_path / "vora-tiny-study.md").read_text()
+    assert all(f"| {one.says} |" in page for one in VARIANTS)
+    assert page.count(" here |\n") == 9
+    assert (tmp_path / "vora-tiny-study.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_interval_of_a_score() -> None:
