@@ -39,6 +39,7 @@ export async function runCli(argv: readonly string[]): Promise<number> {
         '  $ vora inspect VoRA-7B-Instruct\n' +
         '  $ vora merge VoRA-7B-Instruct --dtype f32 --out merged\n' +
         '  $ vora export onnx merged --out onnx\n' +
+        '  $ vora verify merged onnx\n' +
         '  $ vora export edge merged --out edge\n' +
         '  $ vora serve --model onnx\n\n' +
         'Exit codes: 0 done, 1 the input is at fault, 2 the command line is, 3 input/output failed or was interrupted,\n' +

@@ -127,10 +127,13 @@ describe('inspect', () => {
     const folder = await tempFolder();
     const pickle = join(folder, 'pytorch_model.bin');
     await writeFile(pickle, 'PK');
-    for (const path of [folder, pickle]) {
+    const adapter = await tempFolder();
+    await writeFile(join(adapter, 'adapter_config.json'), '{"peft_type":"LORA","r":4,"lora_alpha":8}');
+    await writeFile(join(adapter, 'adapter_model.bin'), 'PK');
+    for (const path of [folder, pickle, adapter]) {
       const { code, stderr } = await runInProcess('inspect', path);
       expect(code).toBe(1);
-      expect(stderr).toMatch(/safetensors/);
+      expect(stderr).toMatch(/found \w+\.bin, a PyTorch pickle, expected safetensors\. Convert/);
     }
   });
 
