@@ -125,6 +125,6 @@ function textMetadata(
   }
   const tokenizerConfig = jsonOf('tokenizer_config.json') ?? {};
   const templateFile = textOf('chat_template.jinja');
-  const special = specialTokens(llm.eosTokenIds, { tokenizer, tokenizerConfig, llmConfig, templateFile });
+  const special = specialTokens(llm, { tokenizer, tokenizerConfig, llmConfig, templateFile });
   return tokenizerMetadata(tokenizer, llm, special);
 }

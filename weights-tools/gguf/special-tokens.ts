@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { MalformedFile } from '../../src/core/bytes/malformed-file.ts';
+import type { LlmFacts } from '../../src/core/model/manifest.ts';
 import { parseWithSchema } from '../../src/core/model/parse-with-schema.ts';
 
 /** llama.cpp's file format has a field for each. */
@@ -36,7 +37,7 @@ const addedSchema = z.looseObject({
  * @throws MalformedFile
  */
 export function specialTokens(
-  eosTokenIds: readonly number[],
+  { eosTokenIds, vocabSize }: Pick<LlmFacts, 'eosTokenIds' | 'vocabSize'>,
   {
     tokenizer,
     tokenizerConfig,
@@ -57,7 +58,7 @@ export function specialTokens(
   };
   const configured = (key: string): number | undefined => {
     const id: unknown = Reflect.get(llmConfig, key);
-    return typeof id === 'number' && Number.isInteger(id) && id >= 0 ? id : undefined;
+    return typeof id === 'number' && Number.isInteger(id) && id >= 0 && id < vocabSize ? id : undefined;
   };
   const bos = idOf(config.bos_token) ?? configured('bos_token_id') ?? null;
   const addBos = config.add_bos_token ?? startsWithSpecialToken(tokenizer);
@@ -92,9 +93,9 @@ function templateOf(found: z.infer<typeof configSchema>['chat_template']): strin
 function startsWithSpecialToken(tokenizer: unknown): boolean {
   const processor = z.looseObject({ post_processor: z.unknown() }).safeParse(tokenizer).data?.post_processor;
   const sequence = z.looseObject({ processors: z.array(z.unknown()) }).safeParse(processor);
-  const template = z.looseObject({ single: z.array(z.looseObject({ SpecialToken: z.unknown() })).min(1) });
+  const template = z.looseObject({ single: z.array(z.looseObject({})).min(1) });
   return (sequence.success ? sequence.data.processors : [processor]).some((step) => {
     const first = template.safeParse(step).data?.single[0];
-    return first !== undefined && first.SpecialToken !== undefined;
+    return first !== undefined && 'SpecialToken' in first;
   });
 }

@@ -47,7 +47,7 @@ export function tokenizerMetadata(
 ): Map<string, MetadataValue> {
   const { model, added_tokens: added } = parseWithSchema(tokenizerSchema, FILE, json);
   const { name } = requirePreTokenizer(json, model.ignore_merges);
-  const { tokens, types } = tokenList(model.vocab, added, vocabSize);
+  const { tokens, types } = tokenList(vocabularyOf(json), added, vocabSize);
   const u32 = (key: string, value: number | undefined): [string, MetadataValue][] =>
     value === undefined ? [] : [[`tokenizer.ggml.${key}`, { type: 'u32', value }]];
   return new Map<string, MetadataValue>([
@@ -63,6 +63,12 @@ export function tokenizerMetadata(
     ['tokenizer.ggml.add_bos_token', { type: 'bool', value: addBos }],
     ...(chatTemplate === null ? [] : [['tokenizer.chat_template', { type: 'string', value: chatTemplate }] as const]),
   ]);
+}
+
+/** As the file has it: a parsed copy would lose a token that is spelled `__proto__`. */
+function vocabularyOf(json: unknown): object {
+  const model: unknown = Reflect.get(Object(json), 'model');
+  return Object(Reflect.get(Object(model), 'vocab')) as object;
 }
 
 function requirePreTokenizer(json: unknown, ignoreMerges: boolean): PreTokenizer {

@@ -5,7 +5,8 @@ import { layoutSafetensors } from '../../../src/core/bytes/safetensors-layout.ts
 import { beginArtifactFolder } from '../../../weights-tools/artifact-folder.ts';
 
 const TEXT_FILES = ['tokenizer.json', 'tokenizer_config.json', 'generation_config.json'];
-const TEXT_FOLDER = 'models/vora-tiny/base';
+/** Where the tokenizer is from. */
+export const TEXT_FOLDER = 'models/vora-tiny/base';
 
 type Shape = Pick<LlmFacts, 'architecture' | 'hiddenSize' | 'layers' | 'headDim' | 'biases'> & Partial<LlmFacts>;
 
@@ -30,7 +31,11 @@ export function smallModel(shape: Shape): LlmFacts {
  * A merged folder of text only with random f32 weights, the same on every machine. Its head is loud, so that the most
  * likely token leads by more than what another order of additions changes.
  */
-export async function writeRandomMerged(path: string, llm: LlmFacts): Promise<void> {
+export async function writeRandomMerged(
+  path: string,
+  llm: LlmFacts,
+  text: ReadonlyMap<string, string> = new Map(),
+): Promise<void> {
   const shapes = llmShapes(llm);
   const layout = layoutSafetensors([...shapes].map(([name, shape]) => ({ name, dtype: 'F32', shape })));
   const bytes = new Uint8Array(layout.byteLength);
@@ -46,7 +51,7 @@ export async function writeRandomMerged(path: string, llm: LlmFacts): Promise<vo
   await folder.write('model.safetensors', bytes);
   await folder.write('config.json', `${JSON.stringify(configOf(llm), null, 2)}\n`);
   for (const file of TEXT_FILES) {
-    await folder.write(file, await readFile(`${TEXT_FOLDER}/${file}`));
+    await folder.write(file, text.get(file) ?? (await readFile(`${TEXT_FOLDER}/${file}`)));
   }
   await folder.finish({
     format: 'vora',
