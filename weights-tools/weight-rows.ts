@@ -19,12 +19,25 @@ export interface WeightRows {
 
 /** A tensor of a file, under the name that the model has for it. */
 export function storedRows(name: string, tensor: TensorRef): WeightRows {
+  return checkedRows(uncheckedRows(name, tensor), tensor);
+}
+
+/** The same for who checks the values later, when something was added to them. */
+export function uncheckedRows(name: string, tensor: TensorRef): WeightRows {
   return {
     name,
     shape: tensor.shape,
     scratchFloats: () => 0,
+    read: (first, out) => readFloats(tensor, first * columnsOf(tensor), out),
+  };
+}
+
+/** @param tensor what an error names */
+export function checkedRows(rows: WeightRows, tensor: TensorRef): WeightRows {
+  return {
+    ...rows,
     async read(first, out) {
-      await readFloats(tensor, first * columnsOf(tensor), out);
+      await rows.read(first, out);
       refuseNonFinite(tensor, 'F32', out);
     },
   };

@@ -82,7 +82,7 @@ async function openMergingSource(request: MergeRequest): Promise<ExportSource> {
 
 async function openMergedSource(folder: string): Promise<ExportSource> {
   const merged = await openMerged(folder);
-  const { manifest, vision, close } = merged;
+  const { manifest, vision } = merged;
   try {
     const text = await readTextFiles([folder]);
     refuseUnlisted(folder, manifest, text.files);
@@ -103,10 +103,10 @@ async function openMergedSource(folder: string): Promise<ExportSource> {
         const own = { path: MANIFEST_FILE, ...(await digestFile(join(folder, MANIFEST_FILE))) };
         return [own, ...manifest.artifacts];
       },
-      close,
+      close: () => merged.close(),
     };
   } catch (error) {
-    await close();
+    await merged.close();
     throw error;
   }
 }

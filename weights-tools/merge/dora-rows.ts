@@ -45,7 +45,7 @@ export function doraRows(merged: MergedRows, { lengths, axis }: Magnitude): Merg
   }
 
   function factor(length: number, square: number, index: number): number {
-    if (!(square > 0)) {
+    if (square === 0) {
       throw new BadInput(
         `${where(lengths)}: found a length for ${axis} ${index} of a sum that is 0 there, expected none`,
       );

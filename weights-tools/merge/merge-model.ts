@@ -6,7 +6,7 @@ import { EMBED_TOKENS, LM_HEAD, llmShapes } from '../../src/core/model/tensor-na
 import { BadInput } from '../bad-input.ts';
 import type { TensorRef } from '../checkpoint.ts';
 import { compareShape, refuseProblems } from '../tensor-set.ts';
-import { storedRows, type WeightRows } from '../weight-rows.ts';
+import { checkedRows, uncheckedRows, type WeightRows } from '../weight-rows.ts';
 import { biasedRows, replacedRows } from './changed-rows.ts';
 import { combinedRows } from './combined-rows.ts';
 import { doraRows } from './dora-rows.ts';
@@ -76,7 +76,7 @@ async function collectChanges(
   const shapes = llmShapes({ ...grown, tieWordEmbeddings: false });
   const problems: string[] = [];
   for (const adapter of adapters) {
-    problems.push(...addPeftChanges(changes, adapter, shapes, method));
+    problems.push(...(await addPeftChanges(changes, adapter, shapes, method)));
     problems.push(...(base.tieWordEmbeddings ? mirrorToHead(changes, adapter) : []));
   }
   refuseProblems(problems, configFile);
@@ -122,13 +122,13 @@ function buildWeight(
   { method, workspace }: { method: CombineMethod; workspace: Workspace },
 ): MergeWeight {
   const { trainedRows, biases, terms, magnitude } = change;
-  let rows = storedRows(name, tensor);
+  let rows = uncheckedRows(name, tensor);
   const isStored = trainedRows === null && biases.length === 0 && terms.length === 0;
   rows = trainedRows === null ? rows : replacedRows(rows, trainedRows);
   rows = biases.length === 0 ? rows : biasedRows(rows, biases);
   const facts = { tensor, isStored, isReplaced: change.replaced !== null };
   if (terms.length === 0) {
-    return { ...facts, rows, merged: null };
+    return { ...facts, rows: checkedRows(rows, tensor), merged: null };
   }
   const sum =
     method.kind === 'exact'
@@ -142,7 +142,7 @@ function buildWeight(
         )
       : combinedRows(rows, terms, method, workspace);
   const merged = magnitude === null ? sum : doraRows(sum, magnitude);
-  return { ...facts, rows: merged, merged };
+  return { ...facts, rows: checkedRows(merged, tensor), merged };
 }
 
 function readEosTokenIds({ text, sourceConfig, configFile }: OpenedInputs, { vocabSize }: LlmShape): readonly number[] {

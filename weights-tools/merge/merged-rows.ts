@@ -6,7 +6,9 @@ import type { Workspace } from './workspace.ts';
 export interface MergedRows extends WeightRows {
   /** Ranks of all adapters together. */
   readonly rank: number;
-  /** As `read`; gives the same rows as the base has them, in memory that the next read takes again. */
+  /**
+   * As `read`, but values may not be finite; gives the same rows as the base has them, in memory that the next read takes again.
+   */
   readWithBase(first: number, out: Float32Array): Promise<Float32Array>;
 }
 

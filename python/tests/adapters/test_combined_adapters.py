@@ -19,7 +19,7 @@ WEIGHTS = [0.7, -0.4, 1.0]
 LORA = [
     {"r": 4, "lora_alpha": 6, "target_modules": ["q_proj", "up_proj"]},
     {"r": 7, "lora_alpha": 3, "target_modules": ["q_proj", "embed_tokens"], "use_rslora": True},
-    {"r": 2, "lora_alpha": 5, "target_modules": ["q_proj"]},
+    {"r": 2, "lora_alpha": 5, "target_modules": ["q_proj", "embed_tokens"]},
 ]
 Q = "model.layers.0.self_attn.q_proj.weight"
 UP = "model.layers.1.mlp.up_proj.weight"
@@ -75,7 +75,7 @@ def test_ties_is_the_published_method_on_whole_changes(
     # So little memory that thresholds are found over many blocks.
     memory = ["--memory", "30KB"]
     found = merge(folders, tmp_path / "merged", "--method", "ties", "--density", str(density), *memory)
-    for name, adapters in [(Q, [0, 1, 2]), (UP, [0]), (EMBEDDING, [1])]:
+    for name, adapters in [(Q, [0, 1, 2]), (UP, [0]), (EMBEDDING, [1, 2])]:
         expected = ties(
             [changes[number][name] for number in adapters],
             torch.tensor([WEIGHTS[number] for number in adapters], dtype=torch.float64),

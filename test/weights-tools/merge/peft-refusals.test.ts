@@ -211,10 +211,10 @@ describe('several adapters', () => {
     dora(tensors);
     const adapter = await writeAdapter(tensors, { use_dora: true });
     const other = await writeAdapter(loraTensors(next, targets));
-    const with_ = (...args: string[]): Promise<string> => refused(1, '--base', base, ...args);
-    expect(await with_('--adapter', `${adapter}:0.5`)).toContain('found DoRA with weight 0.5, expected weight 1');
-    expect(await with_('--adapter', adapter, '--method', 'ties')).toContain('found DoRA with --method ties');
-    const both = await with_('--adapter', adapter, '--adapter', other);
+    const refuse = (...args: string[]): Promise<string> => refused(1, '--base', base, ...args);
+    expect(await refuse('--adapter', `${adapter}:0.5`)).toContain('found DoRA with weight 0.5, expected weight 1');
+    expect(await refuse('--adapter', adapter, '--method', 'ties')).toContain('found DoRA with --method ties');
+    const both = await refuse('--adapter', adapter, '--adapter', other);
     expect(both).toContain('found DoRA beside another adapter of the same weight');
   });
 
