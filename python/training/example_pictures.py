@@ -5,6 +5,7 @@ They lie in the demo model's domain (an 8 x 8 grid, one glyph to a cell), but ou
 
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import resvg_py
@@ -57,5 +58,5 @@ def rasterize(background: str, content: str) -> Image.Image:
 if __name__ == "__main__":
     OUT.mkdir(parents=True, exist_ok=True)
     for name, (background, content) in PICTURES.items():
-        options = {"lossless": True} if name.endswith(".webp") else {}
+        options: dict[str, Any] = {"lossless": True} if name.endswith(".webp") else {}
         rasterize(background, content).save(OUT / name, **options)
