@@ -26,7 +26,7 @@ export const JSON_DEPTH_MAX = 128;
 export const MODEL_JSON_MAX_BYTES = 64 * 1024 * 1024;
 
 /** Protobuf fields of an ONNX model that are looked at, its graph's parts and theirs; a 7B decoder has 20 000. */
-export const ONNX_FIELDS_MAX = 1_000_000;
+export const ONNX_FIELDS_MAX = 250_000;
 /** Names and other text of an ONNX model; a 7B decoder has 0.3 MB. */
 export const ONNX_TEXT_MAX_BYTES = 64 * 1024 * 1024;
 /** Answer tokens that `vora verify` compares after one prompt: their logits are held at once, 156 MB at 152k words. */

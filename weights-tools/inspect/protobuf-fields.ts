@@ -36,21 +36,23 @@ export function createProtobufReader(source: ByteSource): ProtobufReader {
     throw new MalformedFile(source.name, `byte ${position}`, found, expected);
   }
 
-  async function byteAt(position: number, end: number): Promise<number> {
-    if (position >= end) {
-      refuse(position, 'the end of the message', 'another byte of a number');
-    }
-    if (position < windowStart || position >= windowStart + window.byteLength) {
+  /** Has the window hold what the next tag and length can take, or all up to `end`. */
+  async function load(position: number, end: number): Promise<void> {
+    const needed = Math.min(position + 2 * VARINT_MAX_BYTES, end);
+    if (position < windowStart || needed > windowStart + window.byteLength) {
       window = await source.slice(position, Math.min(position + WINDOW_BYTES, source.byteLength));
       windowStart = position;
     }
-    return window[position - windowStart] ?? 0;
   }
 
-  async function varint(start: number, end: number): Promise<{ value: bigint; next: number }> {
+  /** Of loaded bytes. */
+  function varint(start: number, end: number): { value: bigint; next: number } {
     let value = 0n;
     for (let i = 0; i < VARINT_MAX_BYTES; i += 1) {
-      const byte = await byteAt(start + i, end);
+      if (start + i >= end) {
+        refuse(start + i, 'the end of the message', 'another byte of a number');
+      }
+      const byte = window[start + i - windowStart] ?? 0;
       value |= BigInt(byte & 0x7f) << BigInt(7 * i);
       if (byte < 0x80) {
         return { value: BigInt.asIntN(64, value), next: start + i + 1 };
@@ -73,17 +75,18 @@ export function createProtobufReader(source: ByteSource): ProtobufReader {
       if (fieldCount > ONNX_FIELDS_MAX) {
         refuse(position, `over ${ONNX_FIELDS_MAX} fields`, 'fewer');
       }
-      const tag = await varint(position, end);
+      await load(position, end);
+      const tag = varint(position, end);
       const id = Number(BigInt.asUintN(64, tag.value) >> 3n);
       const wire = Number(tag.value & 7n);
       if (wire === 0) {
-        const { value, next } = await varint(tag.next, end);
+        const { value, next } = varint(tag.next, end);
         yield { id, wire: 'varint', value };
         position = next;
       } else if (wire === 1) {
         position = checkEnd(tag.next, 8n, end);
       } else if (wire === 2) {
-        const length = await varint(tag.next, end);
+        const length = varint(tag.next, end);
         const fieldEnd = checkEnd(length.next, length.value, end);
         yield { id, wire: 'bytes', start: length.next, end: fieldEnd };
         position = fieldEnd;
@@ -114,7 +117,8 @@ export function createProtobufReader(source: ByteSource): ProtobufReader {
         values.push(Number(field.value));
       } else if (field.wire === 'bytes') {
         for (let position = field.start; position < field.end && values.length <= limit;) {
-          const { value, next } = await varint(position, field.end);
+          await load(position, field.end);
+          const { value, next } = varint(position, field.end);
           values.push(Number(value));
           position = next;
         }
