@@ -181,7 +181,8 @@ describe('vora export gguf', () => {
   });
 
   it('writes the same bytes through buffers of one row as through large ones', async () => {
-    const folder = await merged({ hiddenSize: 256, headDim: 64, biases: ['q', 'k', 'v', 'o', 'gate', 'up', 'down'] });
+    const wide = { hiddenSize: 256, headDim: 64, intermediateSize: 256 };
+    const folder = await merged({ ...wide, biases: ['q', 'k', 'v', 'o', 'gate', 'up', 'down'] });
     const files: Buffer[] = [];
     for (const memory of ['300KB', '1GB']) {
       const out = join(await tempFolder(), 'gguf');
