@@ -9,12 +9,16 @@ const MERGE = ['merge', VORA_RANDOM, '--memory', '100KB'];
 /** A merge that is quantized while it is read, of the smallest checkpoint. */
 const MERGE_AND_QUANTIZE = ['export', 'vllm', VORA_AUX, '--group-size', '32', '--memory', '60KB'];
 
-it('a merge killed at five random moments and run again gives identical bytes', { timeout: 240_000 }, () =>
-  killMidway(MERGE, { kills: 5, files: 9 }),
-);
+it('a merge killed at five random moments and run again gives identical bytes', { timeout: 240_000 }, async () => {
+  expect(await killMidway(MERGE, { kills: 5, files: 9 })).toBe(5);
+});
 
-it('merge and quantize in one, killed at twenty random moments, gives identical bytes', { timeout: 480_000 }, () =>
-  killMidway(MERGE_AND_QUANTIZE, { kills: 20, files: 8 }),
+it(
+  'merge and quantize in one, killed at twenty random moments, gives identical bytes',
+  { timeout: 480_000 },
+  async () => {
+    expect(await killMidway(MERGE_AND_QUANTIZE, { kills: 20, files: 8 })).toBe(20);
+  },
 );
 
 it.each(['SIGINT', 'SIGTERM'] as const)('%s ends a merge with a clear word and exit code 3', async (signal) => {
