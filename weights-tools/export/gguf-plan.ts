@@ -2,7 +2,7 @@ import { decodeUtf8, parseStrictJson } from '../../src/core/bytes/strict-json.ts
 import { BadInput } from '../bad-input.ts';
 import { formatByteSize } from '../byte-size.ts';
 import { F32 } from '../gguf/float-schemes.ts';
-import { type GgmlTypeName, rowBytes } from '../gguf/ggml-types.ts';
+import { type GgmlTypeName, rowBytes } from '../gguf/ggml-type.ts';
 import { type GgufLayout, layoutGguf } from '../gguf/layout.ts';
 import type { MetadataValue } from '../gguf/metadata-value.ts';
 import { modelMetadata, turnsNeighbours } from '../gguf/model-metadata.ts';

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import type { ArtifactFolder } from '../artifact-folder.ts';
 import { BadInput } from '../bad-input.ts';
-import { rowBytes } from '../gguf/ggml-types.ts';
+import { rowBytes } from '../gguf/ggml-type.ts';
 import { createQuantizePool, type QuantizePool } from '../gguf/quantize-pool.ts';
 import { magnitudeLimit } from '../gguf/scheme.ts';
 import type { Progress } from '../progress.ts';

@@ -1,5 +1,5 @@
 import { type ByteList, createByteList } from './byte-list.ts';
-import { GGML_TYPES, type GgmlTypeName, rowBytes } from './ggml-types.ts';
+import { GGML_TYPES, type GgmlTypeName, rowBytes } from './ggml-type.ts';
 import {
   ARRAY_ID,
   type ElementType,

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import type { GgmlTypeName } from './ggml-types.ts';
+import type { GgmlTypeName } from './ggml-type.ts';
 import type { QuantizePart } from './quantize-worker.ts';
 
 /** Threads that quantize. What they return does not depend on their number: rows know nothing of each other. */

@@ -1,5 +1,5 @@
 import { parentPort } from 'node:worker_threads';
-import { type GgmlTypeName, rowBytes } from './ggml-types.ts';
+import { type GgmlTypeName, rowBytes } from './ggml-type.ts';
 import { schemeOf } from './schemes.ts';
 
 /** What the pool posts: whole rows, or any other number of whole blocks. The answer is their bytes. */

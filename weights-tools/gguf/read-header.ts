@@ -9,7 +9,7 @@ import {
   GGUF_PAIRS_MAX,
   GGUF_TENSORS_MAX,
 } from '../../src/core/limits.ts';
-import { type GgmlTypeName, ggmlTypeName, rowBytes } from './ggml-types.ts';
+import { type GgmlTypeName, ggmlTypeName, rowBytes } from './ggml-type.ts';
 import { createHeaderCursor, type HeaderCursor } from './header-cursor.ts';
 import {
   ARRAY_ID,

@@ -1,4 +1,4 @@
-import type { GgmlTypeName } from './ggml-types.ts';
+import type { GgmlTypeName } from './ggml-type.ts';
 
 /** One way to store rows of f32, both ways. Rows come in whole blocks, of values that {@link magnitudeLimit} allows. */
 export interface GgufScheme {

@@ -1,5 +1,5 @@
 import { BF16, F16, F32 } from './float-schemes.ts';
-import type { GgmlTypeName } from './ggml-types.ts';
+import type { GgmlTypeName } from './ggml-type.ts';
 import { Q4_0 } from './q4-0.ts';
 import { Q4_K } from './q4-k.ts';
 import { Q5_0 } from './q5-0.ts';

@@ -1,5 +1,5 @@
 import type { LlmFacts } from '../../src/core/model/manifest.ts';
-import { GGML_TYPES, type GgmlTypeName } from './ggml-types.ts';
+import { GGML_TYPES, type GgmlTypeName } from './ggml-type.ts';
 import { OUTPUT, TOKEN_EMBD } from './tensor-names.ts';
 
 /** `--type` of an export to llama.cpp's `general.file_type`. */

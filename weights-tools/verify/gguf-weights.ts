@@ -2,7 +2,7 @@ import { MalformedFile } from '../../src/core/bytes/malformed-file.ts';
 import type { LlmFacts } from '../../src/core/model/manifest.ts';
 import { llmShapes } from '../../src/core/model/tensor-names.ts';
 import { type FileSource, openFileSource } from '../file-source.ts';
-import { rowBytes } from '../gguf/ggml-types.ts';
+import { rowBytes } from '../gguf/ggml-type.ts';
 import { turnsNeighbours } from '../gguf/model-metadata.ts';
 import { type GgufTensor, readGgufHeader } from '../gguf/read-header.ts';
 import { schemeOf } from '../gguf/schemes.ts';

@@ -4,7 +4,7 @@
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { rowBytes } from '../../../weights-tools/gguf/ggml-types.ts';
+import { rowBytes } from '../../../weights-tools/gguf/ggml-type.ts';
 import { SCHEMES } from '../../../weights-tools/gguf/schemes.ts';
 
 const [from = '', out = ''] = process.argv.slice(2);

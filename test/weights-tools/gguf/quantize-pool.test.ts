@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { rowBytes } from '../../../weights-tools/gguf/ggml-types.ts';
+import { rowBytes } from '../../../weights-tools/gguf/ggml-type.ts';
 import { createQuantizePool } from '../../../weights-tools/gguf/quantize-pool.ts';
 import { SCHEMES } from '../../../weights-tools/gguf/schemes.ts';
 
