@@ -1,10 +1,11 @@
-"""Several adapters in one merge: the exact sum against float64, TIES against PEFT's own on the whole change, DARE by its parts.
+"""Several adapters in one merge: their sum against float64, TIES against PEFT's own on all of ΔW, DARE by its parts.
 
-PEFT's `add_weighted_adapter` gives other results by design: `linear` mixes A of one adapter with B of another, and its TIES and
-DARE prune A and B apart. What is compared here is the published method on ΔW = s·B·A.
+PEFT's `add_weighted_adapter` gives other results by design: `linear` mixes A of one adapter with B of another, and its
+TIES and DARE prune A and B apart. What is compared here is the published method on ΔW = s·B·A.
 """
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -16,7 +17,7 @@ from vora_cli import read_shards, vora
 from reference.json_file import read_json
 
 WEIGHTS = [0.7, -0.4, 1.0]
-LORA = [
+LORA: list[dict[str, Any]] = [
     {"r": 4, "lora_alpha": 6, "target_modules": ["q_proj", "up_proj"]},
     {"r": 7, "lora_alpha": 3, "target_modules": ["q_proj", "embed_tokens"], "use_rslora": True},
     {"r": 2, "lora_alpha": 5, "target_modules": ["q_proj", "embed_tokens"]},
@@ -54,9 +55,7 @@ def merge(folders: Path, out: Path, *options: str) -> dict[str, torch.Tensor]:
     return {name: tensor.double() - base[name].double() for name, tensor in read_shards(out).items()}
 
 
-def test_exact_is_the_weighted_sum(
-    folders: Path, changes: list[dict[str, torch.Tensor]], tmp_path: Path
-) -> None:
+def test_exact_is_the_weighted_sum(folders: Path, changes: list[dict[str, torch.Tensor]], tmp_path: Path) -> None:
     found = merge(folders, tmp_path / "merged")
     for name in found:
         expected = sum(weight * change[name] for weight, change in zip(WEIGHTS, changes, strict=True))

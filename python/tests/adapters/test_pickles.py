@@ -21,7 +21,7 @@ def test_the_printed_command_converts_what_deepspeed_saved(tmp_path: Path) -> No
     (checkpoint / "model.safetensors").unlink()
     torch.save({"module": {f"module.{name}": tensor for name, tensor in tensors.items()}}, checkpoint / "model.bin")
 
-    merge = [NODE, "bin/vora.mjs", "merge", checkpoint, "--out", tmp_path / "merged"]
+    merge: list[str | Path] = [NODE, "bin/vora.mjs", "merge", checkpoint, "--out", tmp_path / "merged"]
     refused = subprocess.run(merge, cwd=REPOSITORY, capture_output=True, text=True)
     assert refused.returncode == 1
     assert "found model.bin, a PyTorch pickle, expected safetensors" in refused.stderr

@@ -1,7 +1,7 @@
 """One rounding to the output's dtype, and an honest account of what it takes from the adapter.
 
-PEFT's default merge adds a float32 change to the bf16 weight and rounds once as well; its `safe_merge=True` rounds the change
-first and the sum again.
+PEFT's default merge adds a float32 change to the bf16 weight and rounds once as well; its `safe_merge=True` rounds the
+change first and the sum again.
 """
 
 import subprocess
@@ -26,7 +26,9 @@ def test_values_are_the_exact_ones_rounded_once(tmp_path: Path, dtype: torch.dty
     found = read_shards(tmp_path / "merged")
     exact = load_adapted(base, adapter).merge_and_unload().state_dict()
     peft = {
-        safe: PeftModel.from_pretrained(load_base(base, dtype=dtype), adapter).merge_and_unload(safe_merge=safe).state_dict()
+        safe: PeftModel.from_pretrained(load_base(base, dtype=dtype), adapter)
+        .merge_and_unload(safe_merge=safe)
+        .state_dict()
         for safe in [False, True]
     }
     ours, theirs, count = 0, {False: 0, True: 0}, 0
@@ -36,7 +38,10 @@ def test_values_are_the_exact_ones_rounded_once(tmp_path: Path, dtype: torch.dty
         for safe, state in peft.items():
             theirs[safe] += int((state[name] != exact[name].to(dtype)).sum())
         count += tensor.numel()
-    print(f"{dtype}: {ours} of {count} values are not the exact one rounded once; PEFT {theirs[False]}, safe {theirs[True]}")
+    print(
+        f"{dtype}: {ours} of {count} values are not the exact one rounded once; "
+        f"PEFT {theirs[False]}, safe {theirs[True]}"
+    )
     # The sum has float32's rounding before: a tie may fall to the other side.
     assert ours <= 1e-3 * count
     assert ours < 0.01 * theirs[True]
@@ -45,7 +50,16 @@ def test_values_are_the_exact_ones_rounded_once(tmp_path: Path, dtype: torch.dty
 def test_a_change_too_small_for_the_dtype_is_reported(tmp_path: Path) -> None:
     base = make_base(tmp_path / "base", "qwen2", dtype=torch.bfloat16)
     adapter = make_adapter(tmp_path / "adapter", base, target_modules=["q_proj", "o_proj"], r=8, std=0.01)
-    command = ["bin/vora.mjs", "merge", "--base", base, "--adapter", adapter, "--out", tmp_path / "merged"]
+    command: list[str | Path] = [
+        "bin/vora.mjs",
+        "merge",
+        "--base",
+        base,
+        "--adapter",
+        adapter,
+        "--out",
+        tmp_path / "merged",
+    ]
     printed = node(*command)
     assert "least survived" in printed
     found, before = read_shards(tmp_path / "merged"), load_file(base / "model.safetensors")
@@ -66,8 +80,9 @@ def test_a_change_too_small_for_the_dtype_is_reported(tmp_path: Path) -> None:
 def test_the_warning_says_what_to_do(tmp_path: Path) -> None:
     base = make_base(tmp_path / "base", "qwen2", dtype=torch.bfloat16)
     adapter = make_adapter(tmp_path / "adapter", base, target_modules=["q_proj"], r=8, std=0.01)
-    program = [REPOSITORY / "node_modules/.bin/node", "bin/vora.mjs", "merge", "--base", base, "--adapter", adapter]
-    done = subprocess.run([*program, "--out", tmp_path / "merged"], cwd=REPOSITORY, capture_output=True, text=True)
+    program: list[str | Path] = [REPOSITORY / "node_modules/.bin/node", "bin/vora.mjs", "merge"]
+    options: list[str | Path] = ["--base", base, "--adapter", adapter, "--out", tmp_path / "merged"]
+    done = subprocess.run([*program, *options], cwd=REPOSITORY, capture_output=True, text=True)
     assert done.returncode == 0
     assert "2 of 2 merged tensors lose more than 5.00% of what the adapters add" in done.stderr
     assert "merge with --dtype f32, or quantize straight from the merge" in done.stderr

@@ -66,7 +66,9 @@ def load_base(folder: Path, *, grown: bool = False, dtype: torch.dtype = torch.f
     return model
 
 
-def make_adapter(folder: Path, base: Path, *, grown: bool = False, seed: int = 1, std: float = 0.2, **lora: Any) -> Path:
+def make_adapter(
+    folder: Path, base: Path, *, grown: bool = False, seed: int = 1, std: float = 0.2, **lora: Any
+) -> Path:
     """Every trained parameter is random: an untrained B, which is zero, would hide every mistake."""
     torch.manual_seed(seed)
     model = get_peft_model(load_base(base, grown=grown), LoraConfig(task_type="CAUSAL_LM", **lora))
@@ -87,7 +89,8 @@ def load_adapted(base: Path, adapter: Path, *, grown: bool = False) -> PeftModel
 
 @torch.no_grad()
 def logits(model: torch.nn.Module) -> torch.Tensor:
-    return model(PROMPT).logits
+    found: torch.Tensor = model(PROMPT).logits
+    return found
 
 
 def relative_error(found: torch.Tensor, expected: torch.Tensor) -> float:

@@ -49,7 +49,8 @@ class Export:
 
     @property
     def compressor(self) -> type[BaseCompressor]:
-        return BaseCompressor.get_value_from_registry(self.format)
+        found: type[BaseCompressor] = BaseCompressor.get_value_from_registry(self.format)
+        return found
 
     def modules(self) -> Iterator[tuple[str, dict[str, torch.Tensor], torch.Tensor]]:
         """Each quantized linear: its name, what is stored of it, and its f32 weight."""
@@ -129,7 +130,7 @@ def test_scales_of_whole_rows_are_the_packages(export: Export) -> None:
         return
     for module, state, weight in export.modules():
         scale, _ = calculate_qparams(weight.amin(1, keepdim=True), weight.amax(1, keepdim=True), export.scheme.weights)
-        # Where there is nothing to scale the package takes the epsilon of the weight's dtype: here f32, but bf16 is stored.
+        # Where there is nothing to scale the package takes the epsilon of the weight's dtype: here f32, stored is bf16.
         nothing = torch.finfo(torch.float32).eps
         expected = torch.where(scale == nothing, torch.finfo(torch.bfloat16).eps, scale).to(torch.bfloat16)
         assert torch.equal(state["weight_scale"], expected), module
@@ -142,7 +143,7 @@ def test_the_clip_search_beats_plain_rounding(export: Export) -> None:
     total = {"searched": 0.0, "plain": 0.0}
     for module, state, weight in export.modules():
         scale = state["weight_scale"].float()
-        groups = weight.unflatten(1, (scale.shape[1], -1))
+        groups = weight.view(weight.shape[0], scale.shape[1], -1)
         plain, _ = calculate_qparams(groups.amin(-1), groups.amax(-1), export.scheme.weights)
         error = {
             name: (fake_quantize(weight, scales, torch.zeros_like(scales), export.scheme.weights) - weight).square()

@@ -16,7 +16,8 @@ EXPORTS = [
 
 @pytest.fixture(scope="module", params=[merge_vora_tiny, merge_odd_model], ids=["tiny", "odd"])
 def merged(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return request.param(tmp_path_factory.mktemp("merged") / "merged")
+    folder: Path = request.param(tmp_path_factory.mktemp("merged") / "merged")
+    return folder
 
 
 @pytest.mark.parametrize("options", EXPORTS, ids=lambda options: " ".join(options[1:]))
@@ -34,7 +35,9 @@ def test_graphs_are_valid_and_hold_no_weight_themselves(merged: Path, options: l
         floats = {
             tensor.name
             for tensor in model.graph.initializer
-            if tensor.data_type == onnx.TensorProto.FLOAT and len(tensor.dims) == 2 and not tensor.name.endswith("scales")
+            if tensor.data_type == onnx.TensorProto.FLOAT
+            and len(tensor.dims) == 2
+            and not tensor.name.endswith("scales")
         }
         tables = {"rope.cos_cache", "rope.sin_cache"}
         if options[1] != "f32":

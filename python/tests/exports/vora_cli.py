@@ -85,5 +85,7 @@ def merge_odd_model(folder: Path) -> Path:
 def read_shards(folder: Path) -> dict[str, torch.Tensor]:
     """Every tensor of a model folder."""
     index = folder / "model.safetensors.index.json"
-    names = sorted(set(json.loads(index.read_text())["weight_map"].values())) if index.exists() else ["model.safetensors"]
+    names = (
+        sorted(set(json.loads(index.read_text())["weight_map"].values())) if index.exists() else ["model.safetensors"]
+    )
     return {name: tensor for file in names for name, tensor in load_file(folder / file).items()}

@@ -32,7 +32,7 @@ def begin(run: Path, name: str) -> tuple[Lesson, Apprenticeship]:
     student = build_student(run, TINY, chosen)
     with torch.no_grad():
         # The look-back heads of a fresh LLM see nothing that is far away.
-        student.llm.model.layers[0].self_attn.q_proj.bias.zero_()
+        student.llm.get_parameter("model.layers.0.self_attn.q_proj.bias").zero_()
     both = Apprenticeship(run, TINY, CPU, student)
     return Lesson(run, TINY, chosen, 0, both), both
 
