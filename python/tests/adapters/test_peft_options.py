@@ -68,7 +68,9 @@ CASES = {
     "head, tied": Case({"r": 3, "target_modules": ["lm_head", "q_proj"]}, tied=True, peft_merges=False),
     "whole embedding, tied": Case({"target_modules": ["q_proj"], "modules_to_save": ["embed_tokens"]}, tied=True),
     "whole embedding, tied on purpose": Case(
-        {"target_modules": ["q_proj"], "modules_to_save": ["embed_tokens"], "ensure_weight_tying": True}, tied=True
+        {"target_modules": ["q_proj"], "modules_to_save": ["embed_tokens"], "ensure_weight_tying": True},
+        tied=True,
+        stays_tied=True,
     ),
     "token rows, tied": Case(
         {"target_modules": ["q_proj"], "trainable_token_indices": [60, 5, 17]}, tied=True, stays_tied=True
