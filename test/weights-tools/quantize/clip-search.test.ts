@@ -51,6 +51,24 @@ function squaredError({ values, columns, importance }: Linear, restored: Float32
   }, 0);
 }
 
+/** Σ importance · (x − s·q)², each group of neighbours with the s that makes it least: Σwxq / Σwq². */
+function leastSquaredError({ values, columns, importance }: Linear, codes: Float32Array, groupSize: number): number {
+  let error = 0;
+  for (let row = 0; row < values.length; row += columns) {
+    for (let first = 0; first < columns; first += groupSize) {
+      let [ofValues, ofBoth, ofCodes] = [0, 0, 0];
+      for (let column = first; column < Math.min(first + groupSize, columns); column += 1) {
+        const [weight = 0, x = 0, q = 0] = [importance[column], values[row + column], codes[row + column]];
+        ofValues += weight * x * x;
+        ofBoth += weight * x * q;
+        ofCodes += weight * q * q;
+      }
+      error += ofCodes === 0 ? ofValues : ofValues - ofBoth ** 2 / ofCodes;
+    }
+  }
+  return error;
+}
+
 describe.each(
   ([32, 64, 128] as const).flatMap((groupSize) => [true, false].map((symmetric) => ({ groupSize, symmetric }))),
 )('4 bits on trained weights, groups of $groupSize, symmetric $symmetric', ({ groupSize, symmetric }) => {
@@ -83,5 +101,20 @@ describe.each(
     }
     expect(weighted).toBeLessThan(0.97 * blind);
     expect(weighted).toBeLessThan(0.9 * plain);
+  });
+
+  it('gives the codes of each group the scale that suits them best', () => {
+    const full = { ...encoding, clip: 'mse' } as const;
+    let [found, best] = [0, 0];
+    for (const linear of linears.slice(0, 7)) {
+      const { values, columns, importance } = linear;
+      const stored = quantizeMatMulNBits(values, columns, full, importance);
+      found += squaredError(linear, dequantizeMatMulNBits(stored, columns, full), true);
+      const ofScale1 = { ...stored, scales: stored.scales.map(() => 1) };
+      best += leastSquaredError(linear, dequantizeMatMulNBits(ofScale1, columns, full), groupSize);
+    }
+    // What is left: codes are chosen before the scale is fitted, and again after it.
+    expect(found / best).toBeGreaterThanOrEqual(1);
+    expect(found / best).toBeLessThan(1.01);
   });
 });
