@@ -36,6 +36,12 @@ export async function readFloats(tensor: TensorRef, first: number, out: Float32A
   }
 }
 
+/** The same, where a value that is no number would hide in a sum. @throws BadInput for the first that is not finite */
+export async function readFinite(tensor: TensorRef, first: number, out: Float32Array): Promise<void> {
+  await readFloats(tensor, first, out);
+  refuseNonFinite(tensor, 'F32', out);
+}
+
 /** The least magnitude that rounds to infinity: halfway from the largest number to the power of two after it. */
 const OVERFLOW: Record<FloatDtype, number> = {
   F32: Number.POSITIVE_INFINITY,

@@ -1,6 +1,7 @@
 import { layoutSafetensors } from '../../src/core/bytes/safetensors-layout.ts';
 import type { LlmFacts } from '../../src/core/model/manifest.ts';
 import { layerTensor, LINEARS, linearShapes } from '../../src/core/model/tensor-names.ts';
+import { BadInput } from '../bad-input.ts';
 import { openCheckpoint } from '../checkpoint.ts';
 import { readFloats, refuseNonFinite } from '../float-blocks.ts';
 import { compareTensors, refuseProblems } from '../tensor-set.ts';
@@ -47,6 +48,7 @@ export async function readImportance(path: string, llm: LlmFacts): Promise<Impor
       const values = new Float32Array(tensor.shape[0] ?? 0);
       await readFloats(tensor, 0, values);
       refuseNonFinite(tensor, 'F32', values);
+      refuseNegative(path, name, values);
       const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
       importance.set(
         name,
@@ -56,5 +58,13 @@ export async function readImportance(path: string, llm: LlmFacts): Promise<Impor
     return importance;
   } finally {
     await file.close();
+  }
+}
+
+/** Mean squares are never negative; a weight below 0 would make the search prefer errors. */
+function refuseNegative(path: string, name: string, values: Float32Array): void {
+  const found = values.find((value) => value < 0);
+  if (found !== undefined) {
+    throw new BadInput(`${path}: tensor ${name}: found ${found}, expected mean squares, 0 or more`);
   }
 }

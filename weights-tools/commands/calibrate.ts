@@ -1,4 +1,4 @@
-import { stat, writeFile } from 'node:fs/promises';
+import { rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { Command, InvalidArgumentError } from 'commander';
 import { VERIFY_ANSWER_MAX_TOKENS } from '../../src/core/limits.ts';
@@ -7,6 +7,7 @@ import { calibrate } from '../calibrate/calibrate.ts';
 import { encodeImportance } from '../calibrate/importance-file.ts';
 import { openExportSource } from '../export/export-source.ts';
 import { untilInterrupted } from '../interrupt.ts';
+import { namingPath } from '../io-failure.ts';
 import { readPromptSet } from '../verify/prompt-set.ts';
 import { memoryOption } from './memory-option.ts';
 import { addSourceOptions, mergeRequest, type SourceOptions } from './source-options.ts';
@@ -57,14 +58,19 @@ async function run(path: string | undefined, options: CalibrateOptions, signal: 
   }
   const questions = await readPromptSet(prompts);
   const source = await openExportSource(mergeRequest(path, options));
+  const partial = `${out}.partial`;
   try {
+    // Where no file can be is known before the first prompt, not after the last.
+    await writeFile(partial, '');
     const { importance, positions } = await calibrate(source, questions, { maxTokens, memoryBytes, scratch, signal });
-    await writeFile(out, encodeImportance(importance), { flag: 'wx' });
+    await namingPath(partial, () => writeFile(partial, encodeImportance(importance), { flush: true }));
+    await rename(partial, out);
     const pictures = questions.filter(({ image }) => image !== null).length;
     process.stdout.write(
       `${questions.length} prompts, ${pictures} with a picture, ${positions} positions\nwrote ${out}: ${importance.size} linears\n`,
     );
   } finally {
+    await rm(partial, { force: true });
     await source.close();
   }
 }

@@ -1,5 +1,5 @@
 import type { TensorRef } from '../checkpoint.ts';
-import { readFloats, refuseNonFinite } from '../float-blocks.ts';
+import { readFinite } from '../float-blocks.ts';
 import { columnsOf, type WeightRows } from '../weight-rows.ts';
 
 /** Rows of an embedding that an adapter trained whole. */
@@ -20,8 +20,7 @@ export function replacedRows(base: WeightRows, { indices, rows }: TrainedRows): 
         const start = (row - first) * columns;
         if (start >= 0 && start < out.length) {
           const target = out.subarray(start, start + columns);
-          await readFloats(rows, index * columns, target);
-          refuseNonFinite(rows, 'F32', target);
+          await readFinite(rows, index * columns, target);
         }
       }
     },
@@ -40,8 +39,7 @@ export function biasedRows(
       await base.read(first, out);
       const values = new Float32Array(out.length);
       for (const addition of additions) {
-        await readFloats(addition.values, 0, values);
-        refuseNonFinite(addition.values, 'F32', values);
+        await readFinite(addition.values, 0, values);
         values.forEach((value, index) => (out[index] = (out[index] ?? 0) + addition.scale * value));
       }
     },

@@ -11,7 +11,7 @@ export interface Delta {
 
 /**
  * Adds the weighted mean of the values that agree with the elected sign: the sign of the sum of what was kept, + for a sum
- * of 0.
+ * of 0. Where a value is no number, neither is the sum.
  *
  * @param thresholds magnitude from which a value of each delta is kept
  */
@@ -20,10 +20,10 @@ export function addTies(deltas: readonly Delta[], thresholds: readonly number[],
     let total = 0;
     for (const [d, { values }] of deltas.entries()) {
       const value = values[i] ?? 0;
-      total += Math.abs(value) >= (thresholds[d] ?? 0) ? value : 0;
+      total += Math.abs(value) < (thresholds[d] ?? 0) ? 0 : value;
     }
     const sign = total >= 0 ? 1 : -1;
-    let sum = 0;
+    let sum = Number.isNaN(total) ? total : 0;
     let agreeing = 0;
     for (const [d, { values, weight }] of deltas.entries()) {
       const value = values[i] ?? 0;

@@ -1,6 +1,6 @@
 import { BadInput } from '../bad-input.ts';
 import type { TensorRef } from '../checkpoint.ts';
-import { readFloats } from '../float-blocks.ts';
+import { readFinite } from '../float-blocks.ts';
 import { where } from '../tensor-set.ts';
 import { columnsOf, rowsOf } from '../weight-rows.ts';
 import type { MergedRows } from './merged-rows.ts';
@@ -30,13 +30,13 @@ export function doraRows(merged: MergedRows, { lengths, axis }: Magnitude): Merg
       }
     }
     const wanted = new Float32Array(columns);
-    await readFloats(lengths, 0, wanted);
+    await readFinite(lengths, 0, wanted);
     return squares.map((square, column) => factor(wanted[column] ?? 0, square, column));
   }
 
   async function scaleRows(first: number, out: Float32Array): Promise<void> {
     const wanted = new Float32Array(out.length / columns);
-    await readFloats(lengths, first, wanted);
+    await readFinite(lengths, first, wanted);
     for (const [index, length] of wanted.entries()) {
       const row = out.subarray(index * columns, (index + 1) * columns);
       const scale = factor(length, sumOfSquares(row), first + index);

@@ -1,5 +1,5 @@
 import type { TensorRef } from '../checkpoint.ts';
-import { readFloats } from '../float-blocks.ts';
+import { readFinite } from '../float-blocks.ts';
 
 /** left [rows, rank] · right [rank, columns]: what adapters add to a weight [rows, columns]. */
 export interface LowRank {
@@ -19,8 +19,8 @@ export function linearFactors(a: TensorRef, b: TensorRef): LowRank {
     rank,
     rightScratch: 0,
     leftScratch: () => 0,
-    readLeft: (first, rows, out) => readFloats(b, first * rank, out.subarray(0, rows * rank)),
-    readRight: (out) => readFloats(a, 0, out),
+    readLeft: (first, rows, out) => readFinite(b, first * rank, out.subarray(0, rows * rank)),
+    readRight: (out) => readFinite(a, 0, out),
   };
 }
 
@@ -35,13 +35,13 @@ export function embeddingFactors(a: TensorRef, b: TensorRef): LowRank {
     async readLeft(first, rows, out, scratch) {
       const values = scratch.subarray(0, rows);
       for (let k = 0; k < rank; k += 1) {
-        await readFloats(a, k * vocabulary + first, values);
+        await readFinite(a, k * vocabulary + first, values);
         scatter(values, 1, 1, out, k, rank);
       }
     },
     async readRight(out, scratch) {
       const values = scratch.subarray(0, hidden * rank);
-      await readFloats(b, 0, values);
+      await readFinite(b, 0, values);
       for (let k = 0; k < rank; k += 1) {
         for (let row = 0; row < hidden; row += 1) {
           out[k * hidden + row] = values[row * rank + k] ?? 0;

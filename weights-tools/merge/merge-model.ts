@@ -77,7 +77,7 @@ async function collectChanges(
   const problems: string[] = [];
   for (const adapter of adapters) {
     problems.push(...(await addPeftChanges(changes, adapter, shapes, method)));
-    problems.push(...(base.tieWordEmbeddings ? mirrorToHead(changes, adapter) : []));
+    problems.push(...(base.tieWordEmbeddings ? await mirrorToHead(changes, adapter) : []));
   }
   refuseProblems(problems, configFile);
   const tieWordEmbeddings = base.tieWordEmbeddings && (await staysTied(changes));

@@ -7,7 +7,8 @@ import {
 
 /**
  * A function that finds the first of `patterns` that PEFT takes for a module: Python's `re.match(rf"(.*\.)?({key})$", module)`.
- * Only patterns that cannot run long are taken: no repeated group, few repetitions, no reference to a group.
+ * Only patterns that cannot run long are taken: no repeated group, few repetitions, no reference to a group; and none that
+ * JavaScript reads in another way, as `\A` or `{,2}`: the flag `u` makes errors of them.
  *
  * @param place of the patterns in `file`
  * @throws MalformedFile
@@ -33,8 +34,14 @@ function compile(file: string, place: string, pattern: string): RegExp {
     throw new MalformedFile(file, place, found, 'module names or patterns without repeated groups');
   }
   try {
-    return new RegExp(`^(.*\\.)?(${pattern})$`);
+    return new RegExp(`^(.*\\.)?(${pattern})$`, 'u');
   } catch (cause) {
-    throw new MalformedFile(file, place, JSON.stringify(pattern), 'a regular expression', { cause });
+    throw new MalformedFile(
+      file,
+      place,
+      JSON.stringify(pattern),
+      'a regular expression that Python and JavaScript read alike',
+      { cause },
+    );
   }
 }

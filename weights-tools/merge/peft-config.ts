@@ -8,6 +8,10 @@ import { modulePatterns } from './module-pattern.ts';
 export interface PeftConfig {
   readonly baseName: string | null;
   readonly useDora: boolean;
+  /** Whether B of a linear has a bias. */
+  readonly loraBias: boolean;
+  /** Whether rows of an embedding or head were trained. */
+  readonly trainsTokens: boolean;
   readonly ensureWeightTying: boolean;
   readonly modulesToSave: readonly string[];
   /** Rank that a module must have. */
@@ -36,6 +40,7 @@ const schema = z.looseObject({
   alpha_pattern: z.record(z.string(), alpha).nullish(),
   use_rslora: z.boolean().nullish(),
   use_dora: z.boolean().nullish(),
+  lora_bias: z.boolean().nullish(),
   fan_in_fan_out: z.boolean().nullish(),
   target_modules: z.union([z.string(), names]).nullish(),
   exclude_modules: z.union([z.string(), names]).nullish(),
@@ -59,7 +64,6 @@ const HARMLESS = new Set([
   'inference_mode',
   'layers_pattern',
   'loftq_config',
-  'lora_bias',
   'lora_dropout',
   'lora_ga_config',
   'megatron_config',
@@ -103,6 +107,8 @@ export function parsePeftConfig(file: string, json: unknown, baseIsResidual: boo
   return {
     baseName: config.base_model_name_or_path ?? null,
     useDora: config.use_dora === true,
+    loraBias: config.lora_bias === true,
+    trainsTokens: Object.keys(config.trainable_token_indices ?? {}).length > 0,
     ensureWeightTying: config.ensure_weight_tying === true,
     modulesToSave: config.modules_to_save ?? [],
     rank: rankOf,
@@ -181,6 +187,6 @@ function isTarget(config: PeftJson, module: string): boolean | null {
   return layers.length === 0 || (index !== undefined && layers.includes(Number(index)));
 }
 
-function isOrEndsWith(module: string, name: string): boolean {
+export function isOrEndsWith(module: string, name: string): boolean {
   return module === name || module.endsWith(`.${name}`);
 }

@@ -3,6 +3,7 @@ import type { TensorRef } from '../checkpoint.ts';
 import { equalTensors } from '../equal-tensors.ts';
 import { where } from '../tensor-set.ts';
 import type { PeftAdapter } from './peft-adapter.ts';
+import { isOrEndsWith } from './peft-config.ts';
 import { noChange, type WeightChange, type WeightChanges } from './weight-changes.ts';
 
 /** Modules of the two weights, as adapters name them. */
@@ -13,7 +14,7 @@ const HEAD = LM_HEAD.replace(/\.weight$/, '');
  * Carries over to the head of a model with tied embeddings what training did to both: rows trained as tokens, the stored
  * base, and with `ensure_weight_tying` everything. Call it for each adapter, after its changes were entered.
  */
-export function mirrorToHead(changes: WeightChanges, adapter: PeftAdapter): string[] {
+export async function mirrorToHead(changes: WeightChanges, adapter: PeftAdapter): Promise<string[]> {
   const embedding = changes.get(EMBED_TOKENS);
   const parts = adapter.modules.get(EMBEDDING)?.parts;
   if (embedding === undefined || parts === undefined) {
@@ -27,14 +28,25 @@ export function mirrorToHead(changes: WeightChanges, adapter: PeftAdapter): stri
       : [`${where(tokens)}: found trained token rows beside another change of the tied head, expected one of both`];
   }
   const { ensureWeightTying, modulesToSave } = adapter.config;
-  const isTrainedAlone = modulesToSave.some((name) => EMBEDDING === name || EMBEDDING.endsWith(`.${name}`));
+  const isTrainedAlone = modulesToSave.some((name) => isOrEndsWith(EMBEDDING, name));
   const head = changes.get(LM_HEAD) ?? noChange();
   changes.set(LM_HEAD, head);
+  const problems: string[] = [];
   const stored = parts.get('baseWeight') ?? parts.get('weight');
   if (stored !== undefined && (ensureWeightTying || !isTrainedAlone)) {
+    if (head.replaced !== null && !(await equalTensors(head.replaced, stored))) {
+      const other = where(head.replaced);
+      problems.push(`${where(stored)}: found it for the tied head too, expected one ${LM_HEAD}: ${other} has another`);
+    }
     head.replaced = stored;
   }
   if (tokens !== undefined) {
+    if (head.trainedRows !== null) {
+      const other = where(head.trainedRows.rows);
+      problems.push(
+        `${where(tokens)}: found trained rows of the tied head too, expected one of both: ${other} has others`,
+      );
+    }
     head.trainedRows = embedding.trainedRows;
   }
   if (ensureWeightTying && parts.has('embeddingA')) {
@@ -42,7 +54,7 @@ export function mirrorToHead(changes: WeightChanges, adapter: PeftAdapter): stri
     head.terms.push(...(own === undefined ? [] : [own]));
     head.magnitude = embedding.magnitude;
   }
-  return [];
+  return problems;
 }
 
 /**

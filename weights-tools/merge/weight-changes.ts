@@ -9,6 +9,7 @@ import type { Magnitude } from './dora-rows.ts';
 import { embeddingFactors, linearFactors } from './low-rank.ts';
 import type { CombineMethod } from './merge-request.ts';
 import type { AdapterModule, PeftAdapter } from './peft-adapter.ts';
+import { isOrEndsWith } from './peft-config.ts';
 
 /** What adapters do to one weight, in this order. Everything but `terms` comes from one adapter alone. */
 export interface WeightChange {
@@ -55,7 +56,7 @@ export async function addPeftChanges(
       }
     }
   }
-  return [...problems, ...missingTargets(adapter, shapes)];
+  return [...problems, ...missingParts(adapter, shapes)];
 }
 
 interface Scope {
@@ -204,8 +205,8 @@ function addTrainedRows({ adapter, module, found, shapes, problems, changes }: S
   change.trainedRows = { indices, rows };
 }
 
-/** A module that the config names and the file lacks: half an adapter merges into something nobody trained. */
-function missingTargets({ config, configFile, modules }: PeftAdapter, shapes: Scope['shapes']): string[] {
+/** What the config names and the file lacks: half an adapter merges into something nobody trained. */
+function missingParts({ config, configFile, modules }: PeftAdapter, shapes: Scope['shapes']): string[] {
   const problems: string[] = [];
   for (const [name, { length }] of shapes) {
     const module = name.replace(/\.weight$/, '');
@@ -214,6 +215,17 @@ function missingTargets({ config, configFile, modules }: PeftAdapter, shapes: Sc
     if (length === 2 && !isThere && config.targets(module) === true) {
       problems.push(`${module}: found no adapter, expected one: target_modules of ${configFile} names it`);
     }
+    if (parts?.has('weight') !== true && config.modulesToSave.some((saved) => isOrEndsWith(module, saved))) {
+      problems.push(`${module}: found no weight, expected one: modules_to_save of ${configFile} names it`);
+    }
+    if (parts?.has('a') === true && config.loraBias && !parts.has('bBias')) {
+      problems.push(`${module}: found no lora_B.bias, expected one: lora_bias of ${configFile} is true`);
+    }
+  }
+  if (config.trainsTokens && ![...modules.values()].some(({ parts }) => parts.has('tokens'))) {
+    problems.push(
+      `${configFile}: trainable_token_indices: found no trainable_tokens_delta, expected the rows it names`,
+    );
   }
   return problems;
 }

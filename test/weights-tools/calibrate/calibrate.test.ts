@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
@@ -69,6 +69,24 @@ describe('vora calibrate', () => {
     expect(code).toBe(1);
   });
 
+  it('says before the first prompt that its file cannot be written', async () => {
+    const out = join(await tempFolder(), 'missing', 'importance.safetensors');
+    const prompts = await promptFile({ ...WITH_PICTURE, image: '/no/such/picture.png' });
+    const { code, stderr } = await runInProcess('calibrate', merged, '--prompts', prompts, '--out', out);
+    expect(stderr).toMatch(
+      /error: ENOENT: no such file or directory, open '\S+missing\/importance\.safetensors\.partial'/,
+    );
+    expect(code).toBe(3);
+  });
+
+  it('leaves nothing where a prompt fails', async () => {
+    const folder = await tempFolder();
+    const prompts = await promptFile({ ...WITH_PICTURE, image: '/no/such/picture.png' });
+    const out = join(folder, 'importance.safetensors');
+    expect((await runInProcess('calibrate', merged, '--prompts', prompts, '--out', out)).code).not.toBe(0);
+    expect(await readdir(folder)).toEqual([]);
+  });
+
   it('never overwrites', async () => {
     const prompts = await promptFile(WITH_PICTURE);
     const { code, stderr } = await runInProcess('calibrate', merged, '--prompts', prompts, '--out', prompts);
@@ -104,5 +122,16 @@ describe('--importance', () => {
     const other = join(await tempFolder(), 'importance.safetensors');
     await writeTensors(other, new Map(tensors));
     await expect(readImportance(other, llm)).rejects.toThrow(message);
+  });
+
+  it('is refused when something in it is negative', async () => {
+    const tensors = await readTensors(file);
+    const bytes = tensors.get('model.layers.1.mlp.up_proj.weight')?.bytes ?? new Uint8Array();
+    new DataView(bytes.buffer, bytes.byteOffset).setFloat32(8, -1, true);
+    const other = join(await tempFolder(), 'importance.safetensors');
+    await writeTensors(other, tensors);
+    await expect(readImportance(other, llm)).rejects.toThrow(
+      /importance\.safetensors: tensor model\.layers\.1\.mlp\.up_proj\.weight: found -1, expected mean squares, 0 or more/,
+    );
   });
 });

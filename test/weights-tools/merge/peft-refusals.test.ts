@@ -1,9 +1,11 @@
+import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { createRandom } from '../../../src/endpoint/random.ts';
 import { tempFolder, VORA_AUX, VORA_RANDOM } from '../../support/checkpoint-folder.ts';
 import {
+  floatsOf,
   linearsOf,
   loraTensors,
   randomTensor,
@@ -55,6 +57,9 @@ describe('a config of another function than W + s·B·A', () => {
     [{ r: 1e9 }, 'r: found 1000000000, expected number to be <=65536'],
     [{ rank_pattern: { '(a+)+': 3 } }, 'rank_pattern: found "(a+)+", expected module names or patterns'],
     [{ alpha_pattern: { '[': 3 } }, 'alpha_pattern: found "[", expected a regular expression'],
+    // Python's own: JavaScript would take them for other letters, and the module's alpha for the common one.
+    [{ alpha_pattern: { '\\Amodel.layers.0.self_attn.q_proj': 3 } }, 'that Python and JavaScript read alike'],
+    [{ rank_pattern: { 'q_{,1}proj': 3 } }, 'that Python and JavaScript read alike'],
   ])('%j', async (config, message) => {
     expect(await refusal(config)).toContain(message);
   });
@@ -103,6 +108,24 @@ describe('tensors', () => {
       { target_modules: ['q_proj', 'v_proj'] },
       () => {},
       'model.layers.0.self_attn.v_proj: found no adapter, expected one: target_modules of',
+    ],
+    [
+      'missing where modules_to_save names a module',
+      { modules_to_save: ['norm'] },
+      () => {},
+      'model.norm: found no weight, expected one: modules_to_save of',
+    ],
+    [
+      'missing where lora_bias says that each linear has one',
+      { lora_bias: true },
+      () => {},
+      `${Q}: found no lora_B.bias, expected one: lora_bias of`,
+    ],
+    [
+      'missing where tokens were trained',
+      { trainable_token_indices: [2, 3] },
+      () => {},
+      'trainable_token_indices: found no trainable_tokens_delta, expected the rows it names',
     ],
     [
       'of DoRA without use_dora',
@@ -229,6 +252,26 @@ describe('several adapters', () => {
     expect(message).toContain('found another whole model.norm.weight, expected one');
   });
 
+  it('two changes of a tied head, in either order', async () => {
+    const next = createRandom(3);
+    const base = await writeBase(next, { tie_word_embeddings: true });
+    const saving = async (name: string, config: object = {}, shape = [23, 12]): Promise<string> => {
+      const tensors = loraTensors(next, targets);
+      return writeAdapter(tensors.set(`${PREFIX}${name}`, randomTensor(next, shape)), config);
+    };
+    const refuse = (...adapters: string[]): Promise<string> =>
+      refused(1, '--base', base, ...adapters.flatMap((adapter) => ['--adapter', adapter]));
+    const head = await saving('lm_head.weight', { modules_to_save: ['lm_head'] });
+    const embedding = await saving('model.embed_tokens.weight');
+    expect(await refuse(head, embedding)).toContain('found it for the tied head too, expected one lm_head.weight');
+    expect(await refuse(embedding, head)).toContain('found another whole lm_head.weight');
+    const rows = 'token_adapter.trainable_tokens_delta';
+    const ofHead = await saving(`lm_head.${rows}`, { trainable_token_indices: { lm_head: [9] } }, [1, 12]);
+    const ofBoth = await saving(`model.embed_tokens.${rows}`, { trainable_token_indices: [5] }, [1, 12]);
+    expect(await refuse(ofHead, ofBoth)).toContain('found trained rows of the tied head too, expected one of both');
+    expect(await refuse(ofBoth, ofHead)).toContain('found trained rows beside those of');
+  });
+
   it('options that mean nothing together', async () => {
     const base = await writeBase(createRandom(3));
     expect(await refused(1, '--base', base, '--density', '0.5')).toContain('expected --method ties or dare');
@@ -236,6 +279,31 @@ describe('several adapters', () => {
     expect(await refused(1, base, '--base', base)).toContain('a plain model beside --base');
     expect(await refused(1)).toContain('found no model, expected a VoRA checkpoint, or --base');
     expect(await refused(1, VORA_RANDOM, '--adapter', VORA_AUX)).toContain('found a second VoRA checkpoint');
+  });
+});
+
+describe.each(['exact', 'ties', 'dare'])('--method %s', (method) => {
+  async function failure(tensors: Tensors, config: object = {}): Promise<string> {
+    const base = await writeBase(createRandom(3));
+    const adapter = await writeAdapter(tensors, config);
+    const out = join(await tempFolder(), 'merged');
+    const args = ['merge', '--base', base, '--adapter', adapter, '--method', method, '--out', out];
+    const { code, stderr } = await runInProcess(...args);
+    expect({ code, finished: existsSync(out) }).toEqual({ code: 1, finished: false });
+    return stderr;
+  }
+
+  it.each(['lora_A', 'lora_B'])('%s with a value that is no number, by the name of its file', async (half) => {
+    const tensors = loraTensors(createRandom(3), targets);
+    const name = `${PREFIX}${Q}.${half}.weight`;
+    floatsOf(tensors, name)[4] = Number.NaN;
+    expect(await failure(tensors)).toMatch(
+      new RegExp(`adapter_model\\.safetensors: tensor ${name}: found NaN, expected what F32 can hold`),
+    );
+  });
+
+  it('a sum that is no number', async () => {
+    expect(await failure(loraTensors(createRandom(3), targets), { lora_alpha: 1e300 })).toContain('found ');
   });
 });
 
