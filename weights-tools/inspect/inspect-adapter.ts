@@ -4,22 +4,20 @@ import { MalformedFile } from '../../src/core/bytes/malformed-file.ts';
 import { parseAdapterName } from '../../src/core/model/adapter-names.ts';
 import { refusePickle } from '../checkpoint.ts';
 import { readJsonFile } from '../json-file.ts';
+import { ADAPTER_CONFIG, ADAPTER_WEIGHTS } from '../merge/peft-adapter.ts';
 import { parsePeftConfig } from '../merge/peft-config.ts';
 import { countWords, type Fact, type Inspection, inspectionOf } from './inspection.ts';
 import { fieldOf, readTensors } from './inspect-safetensors.ts';
-
-export const ADAPTER_CONFIG = 'adapter_config.json';
-const ADAPTER_FILE = 'adapter_model.safetensors';
 
 /** A PEFT adapter. Says what merge would refuse it for, and shows it all the same. */
 export async function inspectAdapter(folder: string): Promise<Inspection> {
   const configPath = join(folder, ADAPTER_CONFIG);
   const config = await readJsonFile(configPath);
   const files = await readdir(folder);
-  if (!files.includes(ADAPTER_FILE)) {
+  if (!files.includes(ADAPTER_WEIGHTS)) {
     refusePickle(folder, files);
   }
-  const tensors = (await readTensors(join(folder, ADAPTER_FILE))).map((tensor) => {
+  const tensors = (await readTensors(join(folder, ADAPTER_WEIGHTS))).map((tensor) => {
     const part = parseAdapterName(tensor.name)?.part;
     return { ...tensor, part: part === undefined ? 'other' : PARTS[part] };
   });

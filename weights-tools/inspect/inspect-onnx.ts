@@ -39,7 +39,7 @@ export async function inspectOnnx(path: string): Promise<Inspection> {
   }
 }
 
-export function onnxFacts({ producer, opsets, nodes, inputs, outputs }: OnnxHeader): Fact[] {
+function onnxFacts({ producer, opsets, nodes, inputs, outputs }: OnnxHeader): Fact[] {
   const versions = [...opsets].map(([domain, version]) => `${domain === '' ? 'ai.onnx' : domain} ${version}`);
   return [
     { label: 'written by', text: `${producer === '' ? 'nobody named' : producer}, ${versions.join(', ')}` },
@@ -49,7 +49,7 @@ export function onnxFacts({ producer, opsets, nodes, inputs, outputs }: OnnxHead
   ];
 }
 
-export function onnxTensors(path: string, { tensors }: OnnxHeader): InspectedTensor[] {
+function onnxTensors(path: string, { tensors }: OnnxHeader): InspectedTensor[] {
   return [...tensors.values()].map(({ name, dataType, shape, file, start, end }) => ({
     name,
     dtype: typeName(dataType),

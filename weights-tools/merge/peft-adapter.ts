@@ -28,7 +28,7 @@ export interface PeftAdapter {
 }
 
 export const ADAPTER_CONFIG = 'adapter_config.json';
-const ADAPTER_WEIGHTS = 'adapter_model.safetensors';
+export const ADAPTER_WEIGHTS = 'adapter_model.safetensors';
 
 /**
  * Opens an adapter that PEFT saved. Reads headers only.

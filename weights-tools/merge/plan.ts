@@ -100,7 +100,7 @@ export function planMerge(
 }
 
 /** The vision embedding goes out as it came in. */
-export function visionWeights(tensors: ReadonlyMap<string, TensorRef>): Map<string, MergeWeight> {
+function visionWeights(tensors: ReadonlyMap<string, TensorRef>): Map<string, MergeWeight> {
   const weights = [...tensors].map(([name, tensor]) => {
     const rows = storedRows(name, tensor);
     return [name, { rows, tensor, isStored: true, isReplaced: false, merged: null }] as const;

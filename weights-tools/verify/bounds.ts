@@ -15,7 +15,7 @@ export interface Bounds {
   readonly maxAccuracyLoss?: number;
   /** B's perplexity over A's. */
   readonly maxPerplexityRatio?: number;
-  /** Relative error of any tensor. */
+  /** Relative error of any tensor of the language model; with it, the vision embeddings must be the same. */
   readonly maxTensorError?: number;
 }
 
@@ -23,7 +23,7 @@ export interface Bounds {
  * What is past its bound, one sentence each. Prompts with pictures and those without keep a bound each for themselves: a
  * model that got worse at one of them got worse. A bound on what was not measured is not kept.
  */
-export function pastBounds({ weights, answers }: Verification, bounds: Bounds): string[] {
+export function pastBounds({ weights, answers, sameVision }: Verification, bounds: Bounds): string[] {
   const violations: string[] = [];
   const require = (
     what: string,
@@ -46,6 +46,10 @@ export function pastBounds({ weights, answers }: Verification, bounds: Bounds): 
   const missing = [...weights.onlyA, ...weights.onlyB, ...weights.otherShape];
   if (bounds.maxTensorError !== undefined && missing.length > 0) {
     violations.push(`tensors: ${missing.length} without a counterpart, the first of them ${missing[0]}`);
+  }
+
+  if (bounds.maxTensorError !== undefined && sameVision === false) {
+    violations.push('vision embedding: found another than in A, expected the same');
   }
 
   const groups: [string, AnswerSummary | null][] = [

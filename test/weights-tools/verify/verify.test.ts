@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { DEFAULT_PROMPTS, readPromptSet } from '../../../weights-tools/verify/prompt-set.ts';
 import type { Verification } from '../../../weights-tools/verify/verification.ts';
 import { ADAPTER, BASE, readTensors, tempFolder, writeTensors } from '../../support/checkpoint-folder.ts';
+import { changeJson } from '../../support/refused-merge.ts';
 import { type CliResult, runInProcess } from '../../support/run-cli.ts';
 
 const { merged, onnx } = inject('artifacts');
@@ -118,6 +119,17 @@ describe('vora verify', () => {
     expect(code).toBe(4);
     expect(stderr).toBe('past a bound: prompts: mean KL: nothing was measured, expected at most 1\n');
   });
+});
+
+it('does not take a model that sees through another embedding for the same', async () => {
+  const other = join(await tempFolder(), 'onnx');
+  await cp(onnx, other, { recursive: true });
+  await changeJson(join(other, 'vora.json'), ({ vision }) => {
+    Object.assign(vision as object, { sha256: '0'.repeat(64) });
+  });
+  const { code, stderr } = await verify(merged, other, '--tensors-only', '--max-tensor-error', '0');
+  expect(code).toBe(4);
+  expect(stderr).toBe('past a bound: vision embedding: found another than in A, expected the same\n');
 });
 
 describe('a prompt set', () => {
