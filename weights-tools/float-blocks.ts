@@ -55,6 +55,14 @@ const OVERFLOW: Record<FloatDtype, number> = {
  * @throws BadInput for the first value that is not finite once rounded to `dtype`
  */
 export function refuseNonFinite(tensor: TensorRef, dtype: FloatDtype, values: Float32Array): void {
+  const found = firstNotHeld(dtype, values);
+  if (found !== undefined) {
+    throw new BadInput(`${tensor.source.name}: tensor ${tensor.name}: found ${found}, expected what ${dtype} can hold`);
+  }
+}
+
+/** The first value that is not finite once rounded to `dtype`. */
+export function firstNotHeld(dtype: FloatDtype, values: Float32Array): number | undefined {
   // Most blocks are sound: their largest magnitude, found by integer comparisons, says so for all values at once.
   const limit = OVERFLOW[dtype];
   const bits = new Int32Array(values.buffer, values.byteOffset, values.length);
@@ -62,11 +70,9 @@ export function refuseNonFinite(tensor: TensorRef, dtype: FloatDtype, values: Fl
   for (let i = 0; i < bits.length; i += 1) {
     largest = Math.max(largest, (bits[i] ?? 0) & 0x7fffffff);
   }
-  if (new Float32Array(Int32Array.of(largest).buffer).every((magnitude) => magnitude < limit)) {
-    return;
-  }
-  const found = values.find((value) => !(Math.abs(value) < limit));
-  throw new BadInput(`${tensor.source.name}: tensor ${tensor.name}: found ${found}, expected what ${dtype} can hold`);
+  return new Float32Array(Int32Array.of(largest).buffer).every((magnitude) => magnitude < limit)
+    ? undefined
+    : values.find((value) => !(Math.abs(value) < limit));
 }
 
 /** Rounds `floats` once to `dtype`, in their own memory, and returns the bytes at its front. Destroys `floats`. */

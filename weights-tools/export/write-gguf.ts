@@ -23,8 +23,8 @@ export async function writeGguf(
 ): Promise<void> {
   const buffer = new Float32Array(bufferFloats);
   const encoded = new Uint8Array(encodedBytes);
-  const pool = startPool(jobs, threads);
   const output = await folder.create(file, layout.byteLength);
+  const pool = startPool(jobs, threads);
   try {
     await output.write(layout.header, 0);
     const writer = createTensorWriter({ ...layout, file }, output);

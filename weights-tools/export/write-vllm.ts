@@ -1,7 +1,8 @@
 import type { ArtifactFolder } from '../artifact-folder.ts';
 import type { Importance } from '../calibrate/importance-file.ts';
+import { BadInput } from '../bad-input.ts';
 import { INDEX_FILE } from '../checkpoint.ts';
-import { encodeInPlace } from '../float-blocks.ts';
+import { encodeInPlace, firstNotHeld } from '../float-blocks.ts';
 import type { Progress } from '../progress.ts';
 import { shardIndex } from '../safetensors-shards.ts';
 import { createTensorWriter, type TensorWriter } from '../tensor-writer.ts';
@@ -51,14 +52,23 @@ export async function writeVllm(
 
 async function writeBlock(
   writer: TensorWriter,
-  { isQuantized, parts }: VllmJob,
+  { from, isQuantized, parts }: VllmJob,
   block: Float32Array,
   encode: (values: Float32Array) => readonly Uint8Array[],
 ): Promise<void> {
-  const encoded = isQuantized ? encode(block) : [encodeInPlace('BF16', block)];
+  const encoded = isQuantized ? encode(block) : [toBf16(from.name, block)];
   for (const [index, { name }] of parts.entries()) {
     await writer.write(name, encoded[index] ?? new Uint8Array());
   }
+}
+
+/** @throws BadInput for the first value that would become an infinity */
+function toBf16(name: string, block: Float32Array): Uint8Array {
+  const found = firstNotHeld('BF16', block);
+  if (found !== undefined) {
+    throw new BadInput(`tensor ${name}: found ${found}, expected what BF16 can hold`);
+  }
+  return encodeInPlace('BF16', block);
 }
 
 function indexOf(shards: readonly VllmShard[]): string {

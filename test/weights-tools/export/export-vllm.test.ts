@@ -148,6 +148,17 @@ describe('planVllm', () => {
     expect(() => plan(odd, 'FP8_DYNAMIC')).not.toThrow();
   });
 
+  it('refuses a value that bf16 cannot hold, by name', async () => {
+    const small = { ...QWEN_7B, hiddenSize: 128, layers: 1, attentionHeads: 4, kvHeads: 2, headDim: 32 };
+    const llm = { ...small, intermediateSize: 256, vocabSize: 64 };
+    const planned = plan(llm, 'W4A16', 32, undefined, (out) => void out.fill(3.4e38));
+    const folder = await beginArtifactFolder(join(await tempFolder(), 'vllm'));
+    const options = { progress: { advance: () => undefined }, signal: new AbortController().signal };
+    await expect(writeVllm(planned, folder, options)).rejects.toThrow(
+      /tensor model\.embed_tokens\.weight: found 3\.3\d+e\+38, expected what BF16 can hold/,
+    );
+  });
+
   it('is written as shards with an index that a reader finds whole', async () => {
     const small = { ...QWEN_7B, hiddenSize: 128, layers: 3, attentionHeads: 4, kvHeads: 2, headDim: 32 };
     const llm = { ...small, intermediateSize: 256, vocabSize: 64 };
