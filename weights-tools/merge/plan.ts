@@ -1,8 +1,9 @@
 import { layoutSafetensors, type SafetensorsLayout } from '../../src/core/bytes/safetensors-layout.ts';
 import { BadInput } from '../bad-input.ts';
 import { formatByteSize } from '../byte-size.ts';
-import { SINGLE_FILE, type TensorRef } from '../checkpoint.ts';
+import type { TensorRef } from '../checkpoint.ts';
 import { FLOAT_BYTES, type FloatDtype, floatDtypeOf } from '../float-blocks.ts';
+import { splitShards } from '../safetensors-shards.ts';
 import { columnsOf, rowsOf, storedRows } from '../weight-rows.ts';
 import type { MergeModel, MergeWeight } from './merge-model.ts';
 
@@ -45,8 +46,6 @@ export interface MergePlan {
 
 export const VISION_FILE = 'vision/embedding.safetensors';
 
-/** A shard of the usual size: transformers' default until version 5. */
-const SHARD_MAX_BYTES = 5e9;
 /** Of the memory: for the buffer of results, and for what it takes to compute them. */
 const BUFFER_SHARE = 1 / 4;
 const SCRATCH_SHARE = 3 / 4;
@@ -64,24 +63,20 @@ const COPY_MAX_BYTES = 64 * 1024 * 1024;
  */
 export function planMerge(
   { weights: model, vision }: Pick<MergeModel, 'weights' | 'vision'>,
-  {
-    weights,
-    memoryBytes,
-    shardBytes = SHARD_MAX_BYTES,
-  }: { weights: FloatDtype; memoryBytes: number; shardBytes?: number },
+  { weights, memoryBytes, shardBytes }: { weights: FloatDtype; memoryBytes: number; shardBytes?: number },
 ): MergePlan {
-  const shards = splitShards(model, weights, shardBytes);
-  const names = shards.map((_, index) => shardName(index, shards.length));
-  const files = shards.map((tensors, index) =>
-    planFile(names[index] ?? SINGLE_FILE, tensors, () => weights, memoryBytes),
+  const bytesOf = ([, { rows }]: [string, MergeWeight]): number =>
+    rowsOf(rows) * columnsOf(rows) * FLOAT_BYTES[weights];
+  const ofModel = splitShards([...model], bytesOf, shardBytes).map(({ file, items }) =>
+    planFile(file, new Map(items), () => weights, memoryBytes),
   );
+  const files = [...ofModel];
   if (vision !== null) {
     files.push(planFile(VISION_FILE, visionWeights(vision.tensors), ({ tensor }) => floatDtypeOf(tensor), memoryBytes));
   }
   const jobs = files.flatMap((file) => file.jobs);
-  const ofModel = shards.flatMap((_, index) => files[index] ?? []);
   const shardOf =
-    shards.length > 1 ? ofModel.flatMap(({ path, jobs: own }) => own.map((job) => [job.name, path] as const)) : [];
+    ofModel.length > 1 ? ofModel.flatMap(({ path, jobs: own }) => own.map((job) => [job.name, path] as const)) : [];
   const bufferBytes = Math.max(
     ...jobs.map(
       ({ action, dtype, columns, rowsPerBlock }) =>
@@ -106,38 +101,6 @@ function visionWeights(tensors: ReadonlyMap<string, TensorRef>): Map<string, Mer
     return [name, { rows, tensor, isStored: true, isReplaced: false, merged: null }] as const;
   });
   return new Map(weights);
-}
-
-/** model.safetensors.index.json. */
-export function indexJson(plan: MergePlan): string {
-  const weightMap = [...plan.shardOf].sort(([a], [b]) => (a < b ? -1 : 1));
-  const index = { metadata: { total_size: plan.llmBytes }, weight_map: Object.fromEntries(weightMap) };
-  return `${JSON.stringify(index, null, 2)}\n`;
-}
-
-/** In the order of the forward pass, as full as `shardBytes` allows. */
-function splitShards(
-  weights: ReadonlyMap<string, MergeWeight>,
-  dtype: FloatDtype,
-  shardBytes: number,
-): Map<string, MergeWeight>[] {
-  const shards: Map<string, MergeWeight>[] = [];
-  let filled = Number.POSITIVE_INFINITY;
-  for (const [name, weight] of weights) {
-    const bytes = rowsOf(weight.rows) * columnsOf(weight.rows) * FLOAT_BYTES[dtype];
-    if (filled + bytes > shardBytes) {
-      shards.push(new Map());
-      filled = 0;
-    }
-    shards.at(-1)?.set(name, weight);
-    filled += bytes;
-  }
-  return shards;
-}
-
-function shardName(index: number, count: number): string {
-  const number = (value: number): string => String(value).padStart(5, '0');
-  return count === 1 ? SINGLE_FILE : `model-${number(index + 1)}-of-${number(count)}.safetensors`;
 }
 
 function planFile(

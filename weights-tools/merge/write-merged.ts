@@ -1,11 +1,12 @@
 import type { ArtifactFolder } from '../artifact-folder.ts';
 import { INDEX_FILE } from '../checkpoint.ts';
 import { withProgress } from '../progress.ts';
+import { shardIndex } from '../safetensors-shards.ts';
 import type { MergeModel } from './merge-model.ts';
 import { mergedConfig, visionConfig } from './merged-config.ts';
 import { digestInputs, mergedManifest } from './merged-manifest.ts';
 import { type MergeReport, REPORT_FILE } from './merge-report.ts';
-import { indexJson, type MergePlan } from './plan.ts';
+import type { MergePlan } from './plan.ts';
 import { runMerge } from './run.ts';
 
 /** Weights, then the files beside them, then the manifest, which needs the digest of all. */
@@ -27,7 +28,7 @@ export async function writeMerged(
     await folder.write(path, content);
   }
   if (plan.shardOf.size > 0) {
-    await folder.write(INDEX_FILE, indexJson(plan));
+    await folder.write(INDEX_FILE, shardIndex(plan.shardOf, plan.llmBytes));
   }
   await withProgress('sha256', model.inputBytes + plan.outputBytes, async (progress) => {
     const onBytes = (bytes: number): void => {

@@ -2,8 +2,9 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { beginArtifactFolder } from '../../../weights-tools/artifact-folder.ts';
 import { type MergeWeight, openMergeModel } from '../../../weights-tools/merge/merge-model.ts';
-import { indexJson, type MergePlan, planMerge } from '../../../weights-tools/merge/plan.ts';
+import { type MergePlan, planMerge } from '../../../weights-tools/merge/plan.ts';
 import { runMerge } from '../../../weights-tools/merge/run.ts';
+import { shardIndex } from '../../../weights-tools/safetensors-shards.ts';
 import { mergeRequest } from '../../../weights-tools/commands/source-options.ts';
 import { readTensors, tempFolder, VORA_RANDOM } from '../../support/checkpoint-folder.ts';
 
@@ -18,7 +19,7 @@ async function run(merge: MergePlan): Promise<string> {
   const progress = { advance() {} };
   await runMerge(merge, folder, { progress, signal: new AbortController().signal });
   if (merge.shardOf.size > 0) {
-    await folder.write('model.safetensors.index.json', indexJson(merge));
+    await folder.write('model.safetensors.index.json', shardIndex(merge.shardOf, merge.llmBytes));
   }
   return folder.path;
 }
@@ -44,7 +45,10 @@ describe('shards', () => {
 
   it('come with an index of every tensor and their bytes, headers aside', async () => {
     const sharded = await plan({ shardBytes: 500_000 });
-    const index = JSON.parse(indexJson(sharded)) as { metadata: { total_size: number }; weight_map: object };
+    const index = JSON.parse(shardIndex(sharded.shardOf, sharded.llmBytes)) as {
+      metadata: { total_size: number };
+      weight_map: object;
+    };
     expect(index.metadata.total_size).toBe(1_609_984);
     expect(Object.keys(index.weight_map)).toHaveLength(51);
   });
