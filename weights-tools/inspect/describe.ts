@@ -5,8 +5,8 @@ import type { InspectedTensor, Inspection } from './inspection.ts';
 /** What `vora inspect` prints: facts, what there is of each part, and one row for each kind of tensor. */
 export function describeInspection({ path, kind, facts, parts, tensors }: Inspection): string {
   const width = Math.max('kind'.length, ...facts.map(({ label }) => label.length));
-  const lines = [path, `${'kind'.padEnd(width)}  ${kind}`];
-  lines.push(...facts.map(({ label, text }) => `${label.padEnd(width)}  ${text}`));
+  const lines = [path, `${'kind'.padEnd(width)}  ${printable(kind)}`];
+  lines.push(...facts.map(({ label, text }) => `${label.padEnd(width)}  ${printable(text)}`));
   for (const [part, { tensors: count, bytes }] of Object.entries(parts)) {
     lines.push(`${String(count).padStart(6)} tensors, ${formatByteSize(bytes)}: ${part}`);
   }
@@ -16,11 +16,16 @@ export function describeInspection({ path, kind, facts, parts, tensors }: Inspec
   return lines.join('\n');
 }
 
+/** Names come from files: a terminal would obey what control characters say, and a line break would make a line of its own. */
+function printable(text: string): string {
+  return text.replaceAll(/\p{Cc}/gu, '\u{fffd}');
+}
+
 /** One row for all layers: their tensors differ in a number only. */
 function groupByPattern(tensors: readonly InspectedTensor[]): string[][] {
   const groups = new Map<string, { row: string[]; count: number; bytes: number }>();
   for (const { name, shape, dtype, bytes } of tensors) {
-    const row = [name.replaceAll(/(?<=\.)\d+(?=\.)/g, '*'), `[${shape.join(', ')}]`, dtype];
+    const row = [printable(name).replaceAll(/(?<=\.)\d+(?=\.)/g, '*'), `[${shape.join(', ')}]`, dtype];
     const group = groups.get(row.join(' ')) ?? { row, count: 0, bytes: 0 };
     groups.set(row.join(' '), { row, count: group.count + 1, bytes: group.bytes + bytes });
   }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { InferenceSession } from 'onnxruntime-node';
 import { describe, expect, inject, it } from 'vitest';
+import { createRandom } from '../../../src/endpoint/random.ts';
 import type { Inspection } from '../../../weights-tools/inspect/inspection.ts';
 import {
   copyOf,
@@ -14,6 +15,7 @@ import {
   VORA_RANDOM,
   writeTensors,
 } from '../../support/checkpoint-folder.ts';
+import { loraTensors, writeAdapter } from '../../support/peft-folder.ts';
 import { runInProcess } from '../../support/run-cli.ts';
 
 describe('inspect', () => {
@@ -119,6 +121,16 @@ describe('inspect', () => {
     const refused = await runInProcess('inspect', folder);
     expect(refused.code).toBe(0);
     expect(refused.stdout).toMatch(/^merge +refused: adapter_config\.json: init_lora_weights: found "pissa_niter_4"/m);
+  });
+
+  it('prints no command to the terminal that a name in a file may be', async () => {
+    const tensors = loraTensors(createRandom(1), [['model.\u001B]0;x\u0007\nmerge possible', [2, 2]]]);
+    const folder = await writeAdapter(tensors, { base_model_name_or_path: 'Qwen\u001B[2J' });
+    const { code, stdout } = await runInProcess('inspect', folder);
+    expect(code).toBe(0);
+    expect(stdout).toContain('Qwen\uFFFD[2J\n');
+    expect(stdout.replaceAll('\n', '')).not.toMatch(/\p{Cc}/u);
+    expect(stdout).not.toMatch(/^merge possible/m);
   });
 
   it('is told of nothing, and of pickles', async () => {
