@@ -11,6 +11,7 @@ export interface IntQuantizedRows {
 }
 
 const BITS = 8;
+/** Code of 0. Taken off or added, a byte differs from the signed one in its highest bit, which is this. */
 const MIDDLE = 128;
 
 /**
@@ -21,11 +22,13 @@ const MIDDLE = 128;
 export function quantizeInt(values: Float32Array, columns: number): IntQuantizedRows {
   const format = { bits: BITS, groupSize: columns, fit: absmaxGrid(BITS), storeScale: bf16Scale };
   const { codes, scales } = quantizeBlocks(values, columns, format);
-  return { codes: Int8Array.from(codes, (code) => code - MIDDLE), scales };
+  return { codes: new Int8Array(codes.map((code) => code ^ MIDDLE).buffer), scales };
 }
 
 /** The f32 weights [rows, columns]. */
 export function dequantizeInt({ codes, scales }: IntQuantizedRows, columns: number): Float32Array {
   const zeros = new Uint8Array(scales.length).fill(MIDDLE);
-  return dequantizeBlocks({ codes: Uint8Array.from(codes, (code) => code + MIDDLE), scales, zeros }, columns, columns);
+  const { buffer, byteOffset, byteLength } = codes;
+  const unsigned = new Uint8Array(buffer, byteOffset, byteLength).map((code) => code ^ MIDDLE);
+  return dequantizeBlocks({ codes: unsigned, scales, zeros }, columns, columns);
 }
