@@ -64,7 +64,10 @@ export async function beginArtifactFolder(
       await mkdir(dirname(full), { recursive: true });
       await requireSpace(full, byteLength);
       const file = await open(full, 'wx');
-      await namingPath(full, () => file.truncate(byteLength));
+      await namingPath(full, () => file.truncate(byteLength)).catch(async (error: unknown) => {
+        await file.close();
+        throw error;
+      });
       return {
         async write(bytes, position) {
           if (position + bytes.byteLength > byteLength) {

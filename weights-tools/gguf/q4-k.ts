@@ -1,4 +1,5 @@
-import { type GgufScheme, roundHalfEven, viewOf } from './scheme.ts';
+import { roundHalfEven } from '../../src/core/bytes/round-half-even.ts';
+import { type GgufScheme, viewOf } from './scheme.ts';
 
 const ELEMENTS = 256;
 const BYTES = 144;

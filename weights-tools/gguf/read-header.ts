@@ -41,7 +41,7 @@ export interface GgufHeader {
 }
 
 export const GGUF_MAGIC = 'GGUF';
-export const ALIGNMENT_KEY = 'general.alignment';
+const ALIGNMENT_KEY = 'general.alignment';
 export const DEFAULT_ALIGNMENT_BYTES = 32;
 const DIMENSIONS_MAX = 4;
 

@@ -31,10 +31,3 @@ export function inverseOf(scale: number): number {
   const inverse = Math.fround(1 / scale);
   return Number.isFinite(inverse) ? inverse : 0;
 }
-
-/** Nearest integer, ties to even, for |x| < 2^51: adding 1.5 · 2^52 leaves a float64 no fraction bits. */
-export function roundHalfEven(x: number): number {
-  return x + ROUNDING - ROUNDING;
-}
-
-const ROUNDING = 1.5 * 2 ** 52;

@@ -1,4 +1,5 @@
-import { type FitGrid, roundHalfEven } from './fit-grid.ts';
+import { roundHalfEven } from '../../src/core/bytes/round-half-even.ts';
+import type { FitGrid } from './fit-grid.ts';
 
 /** Rows of a weight as codes, one a byte, with scale and zero point of each group of neighbours in a row. */
 export interface BlockCodes {

@@ -1,3 +1,5 @@
+import { roundHalfEven } from './round-half-even.ts';
+
 /**
  * f32 to and from E4M3 as torch.float8_e4m3fn has it: sign, 4 bits of exponent, 3 of mantissa; no infinities, and NaN only
  * where all bits are set.
@@ -19,7 +21,7 @@ export function f32ToE4m3(source: Float32Array, out: Uint8Array = new Uint8Array
     const magnitude = Math.min(Math.abs(source[i] ?? 0), E4M3_MAX);
     const exponent = Math.max(Math.min((word >>> 23) & 0xff, LARGEST_F32_EXPONENT) - 127, LEAST_EXPONENT);
     // In steps of the exponent's own size; sixteen of them carry into the next exponent by themselves.
-    const steps = magnitude * 2 ** (MANTISSA_BITS - exponent) + ROUNDING - ROUNDING;
+    const steps = roundHalfEven(magnitude * 2 ** (MANTISSA_BITS - exponent));
     const code = (exponent - LEAST_EXPONENT) * 2 ** MANTISSA_BITS + steps;
     out[i] = ((word >>> 24) & 0x80) | (Number.isNaN(magnitude) ? NAN_CODE : code);
   }
@@ -36,8 +38,6 @@ export function e4m3ToF32(source: Uint8Array, out: Float32Array = new Float32Arr
 
 /** Biased exponent of {@link E4M3_MAX} in f32: larger numbers are cut to that. */
 const LARGEST_F32_EXPONENT = 127 + 8;
-/** Added and taken off again, leaves a float64 no fraction bits: the nearest whole number, ties to even. */
-const ROUNDING = 1.5 * 2 ** 52;
 
 const WIDENED = Float32Array.from({ length: 256 }, (_, code) => {
   const exponent = (code >>> MANTISSA_BITS) & 15;
