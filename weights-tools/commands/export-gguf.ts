@@ -2,15 +2,15 @@ import { Command, Option } from 'commander';
 import { isSeeing } from '../../src/core/model/manifest.ts';
 import { type ArtifactFolder, beginArtifactFolder } from '../artifact-folder.ts';
 import { derivedManifest } from '../export/derived-manifest.ts';
-import { type ExportSource, openExportSource } from '../export/export-source.ts';
+import type { ExportSource } from '../export/export-source.ts';
 import { describeGgufPlan, type GgufPlan, planGguf } from '../export/gguf-plan.ts';
 import { writeVisionFolder } from '../export/vision-folder.ts';
 import { writeGguf } from '../export/write-gguf.ts';
 import type { GgufFormat } from '../gguf/type-mix.ts';
-import { untilInterrupted } from '../interrupt.ts';
 import { withProgress } from '../progress.ts';
 import { memoryOption } from './memory-option.ts';
-import { addSourceOptions, mergeRequest, type SourceOptions } from './source-options.ts';
+import { addSourceOptions, type SourceOptions } from './source-options.ts';
+import { warnOfSecondRounding, withSource } from './with-source.ts';
 
 interface ExportGgufOptions extends SourceOptions {
   readonly out: string;
@@ -48,26 +48,16 @@ export function exportGgufCommand(): Command {
         'bf16 keeps a bf16 model as it is, f16 rounds small weights, f32 is for comparing. Rows that do not fill blocks of\n' +
         '256 get q5_0 and q8_0, as in llama.cpp. For q types, start from --dtype f32 or from the adapters themselves.',
     )
-    .action(async (path: string | undefined, options: ExportGgufOptions) => {
-      const source = await openExportSource(mergeRequest(path, options));
-      try {
-        await untilInterrupted((signal) => exportGguf(source, options, signal));
-      } finally {
-        await source.close();
-      }
-    });
+    .action((path: string | undefined, options: ExportGgufOptions) =>
+      withSource(path, options, (source, signal) => exportGguf(source, options, signal)),
+    );
 }
 
 async function exportGguf(source: ExportSource, options: ExportGgufOptions, signal: AbortSignal): Promise<void> {
-  const { manifest, description, folders } = source;
+  const { manifest, folders } = source;
   const startMs = performance.now();
   const plan = planGguf(source, { format: options.type, memoryBytes: options.memory });
-  if (manifest.weights !== 'f32' && manifest.weights !== options.type) {
-    process.stderr.write(
-      `warning: ${description} was rounded to ${manifest.weights} already, and ${options.type} rounds it again; ` +
-        'merge with --dtype f32 and export from that\n',
-    );
-  }
+  warnOfSecondRounding(source, options.type);
   if (options.dryRun !== true) {
     const folder = await beginArtifactFolder(options.out, { force: options.force === true, inputs: folders });
     await write(folder, source, plan, options.type, signal);

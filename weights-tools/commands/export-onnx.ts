@@ -3,7 +3,7 @@ import { isSeeing } from '../../src/core/model/manifest.ts';
 import { type ArtifactFolder, beginArtifactFolder } from '../artifact-folder.ts';
 import { BadInput } from '../bad-input.ts';
 import { derivedManifest } from '../export/derived-manifest.ts';
-import { type ExportSource, openExportSource } from '../export/export-source.ts';
+import type { ExportSource } from '../export/export-source.ts';
 import {
   describePlan,
   encodingName,
@@ -15,12 +15,12 @@ import {
 } from '../export/onnx-plan.ts';
 import { buildPatchEmbed, describePatchEmbed, type PatchEmbed, PATCH_EMBED_FILE } from '../export/patch-embed.ts';
 import { writeModel } from '../export/write-model.ts';
-import { untilInterrupted } from '../interrupt.ts';
 import { withProgress } from '../progress.ts';
 import { type Clip, CLIPS, GROUP_SIZES, type GroupSize } from '../quantize/matmul-nbits.ts';
 import { importanceOption, type RequestedImportance, requestedImportance } from './importance-option.ts';
 import { memoryOption } from './memory-option.ts';
-import { addSourceOptions, mergeRequest, type SourceOptions } from './source-options.ts';
+import { addSourceOptions, type SourceOptions } from './source-options.ts';
+import { warnOfSecondRounding, withSource } from './with-source.ts';
 
 interface ExportOnnxOptions extends SourceOptions {
   readonly out: string;
@@ -65,14 +65,9 @@ export function exportOnnxCommand(): Command {
         'Which one? int8 is hardly told from f32 and takes a quarter of its memory. int4 takes an eighth: smaller groups\n' +
         'keep more of the model and cost 32 bits for each group. For int8 and int4, merge with --dtype f32 first.',
     )
-    .action(async (path: string | undefined, options: ExportOnnxOptions) => {
-      const source = await openExportSource(mergeRequest(path, options));
-      try {
-        await untilInterrupted((signal) => exportOnnx(source, options, signal));
-      } finally {
-        await source.close();
-      }
-    });
+    .action((path: string | undefined, options: ExportOnnxOptions) =>
+      withSource(path, options, (source, signal) => exportOnnx(source, options, signal)),
+    );
 }
 
 async function exportOnnx(source: ExportSource, options: ExportOnnxOptions, signal: AbortSignal): Promise<void> {
@@ -87,11 +82,8 @@ async function exportOnnx(source: ExportSource, options: ExportOnnxOptions, sign
   }
   const importance = await requestedImportance(options.importance, manifest.llm);
   const plan = planOnnx(manifest.llm, source.llm, { encoding, memoryBytes });
-  if (weights !== 'f32' && manifest.weights !== 'f32') {
-    process.stderr.write(
-      `warning: ${source.description} was rounded to ${manifest.weights} already, and ${weights} rounds it again; ` +
-        'merge with --dtype f32 and export from that\n',
-    );
+  if (weights !== 'f32') {
+    warnOfSecondRounding(source, weights);
   }
   if (options.dryRun === true) {
     process.stdout.write(`${describePlan(plan)}\n`);

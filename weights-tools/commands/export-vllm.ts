@@ -3,7 +3,7 @@ import { isSeeing } from '../../src/core/model/manifest.ts';
 import { type ArtifactFolder, beginArtifactFolder } from '../artifact-folder.ts';
 import { BadInput } from '../bad-input.ts';
 import { derivedManifest } from '../export/derived-manifest.ts';
-import { type ExportSource, openExportSource } from '../export/export-source.ts';
+import type { ExportSource } from '../export/export-source.ts';
 import { writeVisionFolder } from '../export/vision-folder.ts';
 import { describeVllmPlan, planVllm, type VllmPlan } from '../export/vllm-plan.ts';
 import {
@@ -15,11 +15,11 @@ import {
   type VllmSchemeName,
 } from '../export/vllm-scheme.ts';
 import { writeVllm } from '../export/write-vllm.ts';
-import { untilInterrupted } from '../interrupt.ts';
 import { withProgress } from '../progress.ts';
 import { importanceOption, type RequestedImportance, requestedImportance } from './importance-option.ts';
 import { memoryOption } from './memory-option.ts';
-import { addSourceOptions, mergeRequest, type SourceOptions } from './source-options.ts';
+import { addSourceOptions, type SourceOptions } from './source-options.ts';
+import { warnOfSecondRounding, withSource } from './with-source.ts';
 
 interface ExportVllmOptions extends SourceOptions {
   readonly out: string;
@@ -63,14 +63,9 @@ export function exportVllmCommand(): Command {
         'W4A16 where memory or single answers count; 128 is what the fastest kernels take. W8A16 where both matter less than\n' +
         'quality. W8A8 on older GPUs; Qwen models have activations that its whole numbers hold badly: compare first.',
     )
-    .action(async (path: string | undefined, options: ExportVllmOptions) => {
-      const source = await openExportSource(mergeRequest(path, options));
-      try {
-        await untilInterrupted((signal) => exportVllm(source, options, signal));
-      } finally {
-        await source.close();
-      }
-    });
+    .action((path: string | undefined, options: ExportVllmOptions) =>
+      withSource(path, options, (source, signal) => exportVllm(source, options, signal)),
+    );
 }
 
 async function exportVllm(source: ExportSource, options: ExportVllmOptions, signal: AbortSignal): Promise<void> {
@@ -78,12 +73,7 @@ async function exportVllm(source: ExportSource, options: ExportVllmOptions, sign
   const scheme = requestedScheme(options);
   const startMs = performance.now();
   const plan = planVllm(manifest.llm, source.llm, { scheme, memoryBytes: options.memory });
-  if (manifest.weights !== 'f32') {
-    process.stderr.write(
-      `warning: ${source.description} was rounded to ${manifest.weights} already, and ${scheme.name} rounds it again; ` +
-        'merge with --dtype f32 and export from that\n',
-    );
-  }
+  warnOfSecondRounding(source, scheme.name);
   const importance = await requestedImportance(options.importance, manifest.llm);
   if (options.dryRun !== true) {
     const force = options.force === true;

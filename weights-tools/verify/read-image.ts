@@ -1,6 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { type CodecModules, createDecoder, type Decoder } from '../../src/core/image/decode.ts';
+import { loadDecoder } from '../../src/core/image/codec-files.ts';
+import type { CodecModules } from '../../src/core/image/decode.ts';
 import { applyOrientation } from '../../src/core/image/orientation.ts';
 import { type Patches, patchify } from '../../src/core/image/patchify.ts';
 import { preprocess } from '../../src/core/image/preprocess.ts';
@@ -9,16 +10,16 @@ import { IMAGE_MAX_BYTES } from '../../src/core/limits.ts';
 import type { VisionFacts } from '../../src/core/model/manifest.ts';
 import { BadInput } from '../bad-input.ts';
 
-type CodecModule = CodecModules[keyof CodecModules];
-
 // Node's own types leave this global out.
-declare const WebAssembly: { compile(bytes: Uint8Array): Promise<CodecModule> };
+declare const WebAssembly: { compile(bytes: Uint8Array): Promise<CodecModules[keyof CodecModules]> };
 
 /** A picture file as the patches that a model sees, exactly as worker and endpoint make them. */
 export type ImageReader = (path: string, vision: VisionFacts) => Promise<Patches>;
 
 export async function createImageReader(): Promise<ImageReader> {
-  const decoder = await loadDecoder();
+  const decoder = await loadDecoder(async (specifier) =>
+    WebAssembly.compile(await readFile(createRequire(import.meta.url).resolve(specifier))),
+  );
   return async (path, vision) => {
     const { size } = await stat(path).catch(() => {
       throw new BadInput(`${path}: found nothing, expected a picture that the prompt set names`);
@@ -31,17 +32,4 @@ export async function createImageReader(): Promise<ImageReader> {
     const upright = applyOrientation(await decoder.decode(bytes, header, path), header.orientation);
     return patchify(preprocess(upright, vision, path), vision.patchSize);
   };
-}
-
-async function loadDecoder(): Promise<Decoder> {
-  const [jpeg, png, webp] = await Promise.all([
-    compile('@jsquash/jpeg/codec/dec/mozjpeg_dec.wasm'),
-    compile('@jsquash/png/codec/pkg/squoosh_png_bg.wasm'),
-    compile('@jsquash/webp/codec/dec/webp_dec.wasm'),
-  ]);
-  return createDecoder({ jpeg, png, webp });
-}
-
-async function compile(specifier: string): Promise<CodecModule> {
-  return WebAssembly.compile(await readFile(createRequire(import.meta.url).resolve(specifier)));
 }

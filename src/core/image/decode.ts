@@ -7,11 +7,7 @@ import { decodePng } from './png-codec.ts';
 import type { Rgb } from './rgb.ts';
 import type { ImageHeader } from './sniff.ts';
 
-/**
- * Compiled codecs. Workers may not compile bytes, so the caller imports or compiles these files of the jSquash packages:
- * `@jsquash/jpeg/codec/dec/mozjpeg_dec.wasm`, `@jsquash/png/codec/pkg/squoosh_png_bg.wasm`,
- * `@jsquash/webp/codec/dec/webp_dec.wasm`.
- */
+/** Compiled codecs. Workers may not compile bytes: they import the files that `codec-files.ts` has others compile. */
 export type CodecModules = Readonly<Record<ImageHeader['format'], WebAssembly.Module>>;
 
 export interface Decoder {
