@@ -20,7 +20,7 @@ interface StoredLinear {
  * tensors in floats.
  *
  * @param shapes of the weights to find, by checkpoint name
- * @throws MalformedFile when a weight's parts do not fit each other; BadInput
+ * @throws MalformedFile when a weight's parts do not fit each other, or the model does not take a tensor; BadInput
  */
 export async function openCompressedWeights(
   folder: string,
@@ -30,13 +30,18 @@ export async function openCompressedWeights(
   const { tensors } = checkpoint;
   try {
     const weights = new Map<string, WeightRows>();
+    const untaken = new Map(tensors);
     for (const [name, shape] of shapes) {
       const plain = tensors.get(name);
+      [name, packedName(name), scaleName(name), `${name}_shape`].forEach((part) => untaken.delete(part));
       if (plain !== undefined && isFloatDtype(plain.dtype)) {
         weights.set(name, storedRows(name, plain));
       } else if (plain !== undefined || tensors.has(packedName(name))) {
         weights.set(name, linearRows(name, shape, findLinear(name, shape, tensors)));
       }
+    }
+    for (const [name, { source }] of untaken) {
+      throw new MalformedFile(source.name, `tensor ${name}`, 'one that no part of the model takes', 'none');
     }
     return { weights, close: () => checkpoint.close() };
   } catch (error) {
@@ -49,9 +54,13 @@ function packedName(weight: string): string {
   return `${weight}_packed`;
 }
 
+function scaleName(weight: string): string {
+  return `${weight}_scale`;
+}
+
 function findLinear(name: string, shape: readonly number[], tensors: ReadonlyMap<string, TensorRef>): StoredLinear {
   const codes = tensors.get(packedName(name)) ?? tensors.get(name);
-  const scales = tensors.get(`${name}_scale`);
+  const scales = tensors.get(scaleName(name));
   const extra = ['_zero_point', '_g_idx'].find((suffix) => tensors.has(`${name}${suffix}`));
   const [rows = 1, columns = 1] = shape;
   const groups = scales?.shape[1] ?? 0;

@@ -6,27 +6,33 @@ import { rowBytes } from '../gguf/ggml-type.ts';
 import { turnsNeighbours } from '../gguf/model-metadata.ts';
 import { type GgufTensor, readGgufHeader } from '../gguf/read-header.ts';
 import { schemeOf } from '../gguf/schemes.ts';
-import { ggufName } from '../gguf/tensor-names.ts';
+import { ggufName, ROPE_FREQS } from '../gguf/tensor-names.ts';
 import { columnsOf, type WeightRows } from '../weight-rows.ts';
 import type { StoredModel } from './stored-model.ts';
 
 /**
  * The weights of a GGUF file, dequantized, under their checkpoint names and in their order.
  *
- * @throws MalformedFile for a tensor of another shape, or of a type that is only known by name
+ * @throws MalformedFile for a tensor of another shape, of a type that is only known by name, or that the model does not take
  */
 export async function openGgufWeights(path: string, llm: LlmFacts): Promise<StoredModel> {
   const source = await openFileSource(path);
   try {
     const { tensors } = await readGgufHeader(source);
     const weights = new Map<string, WeightRows>();
+    const untaken = new Set(tensors.keys());
+    untaken.delete(ROPE_FREQS);
     for (const [name, shape] of llmShapes(llm)) {
       const tensor = tensors.get(ggufName(name));
+      untaken.delete(ggufName(name));
       if (tensor !== undefined) {
         const rows = tensorRows(name, shape, tensor, source);
         const isTurned = turnsNeighbours(llm) && /\.attn_[qk]\./.test(tensor.name);
         weights.set(name, isTurned ? halvedRotaryRows(rows, llm.headDim) : rows);
       }
+    }
+    for (const name of untaken) {
+      throw new MalformedFile(source.name, `tensor ${name}`, 'one that no part of the model takes', 'none');
     }
     return { weights, close: () => source.close() };
   } catch (error) {
