@@ -73,7 +73,7 @@ def difference(first: np.ndarray, second: np.ndarray, spread: SeedSpread) -> Est
 def ratio(first: np.ndarray, second: np.ndarray, spread: SeedSpread) -> Estimate:
     """Mean of `first` over mean of `second`, linearised (delta method); tables as in `difference`.
 
-    Over nothing: any ratio may be true.
+    Where the mean of `second` is 0 the ratio is undefined: (nan, -inf, inf).
     """
     below = float(second.mean())
     if below == 0:
