@@ -12,6 +12,7 @@ import { mergeCommand } from './commands/merge.ts';
 import { verifyCommand } from './commands/verify.ts';
 import { Interrupted } from './interrupt.ts';
 import { IoFailure } from './io-failure.ts';
+import { printableLines } from './printable.ts';
 import { PastBounds } from './verify/bounds.ts';
 
 export const EXIT = { ok: 0, badInput: 1, usage: 2, interruptedOrIo: 3, pastBounds: 4 } as const;
@@ -65,7 +66,7 @@ function report(error: unknown): number {
     return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   }
   if (error instanceof BadInput || error instanceof MalformedFile) {
-    process.stderr.write(`error: ${error.message}\n`);
+    process.stderr.write(`error: ${printableLines(error.message)}\n`);
     return EXIT.badInput;
   }
   if (error instanceof PastBounds) {
@@ -77,7 +78,7 @@ function report(error: unknown): number {
     return EXIT.interruptedOrIo;
   }
   if (error instanceof IoFailure || (error instanceof Error && 'syscall' in error)) {
-    process.stderr.write(`error: ${error.message}\n`);
+    process.stderr.write(`error: ${printableLines(error.message)}\n`);
     return EXIT.interruptedOrIo;
   }
   throw error;

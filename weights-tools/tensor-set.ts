@@ -1,6 +1,7 @@
 import { BadInput } from './bad-input.ts';
 import type { TensorRef } from './checkpoint.ts';
 import { isFloatDtype } from './float-blocks.ts';
+import { printable } from './printable.ts';
 
 /** Errors listed in one message; more of the same help nobody. */
 const PROBLEMS_SHOWN = 8;
@@ -41,7 +42,7 @@ export function leftover(tensor: TensorRef): string {
 
 /** File and name, for messages. */
 export function where(tensor: TensorRef): string {
-  return `${tensor.source.name}: ${tensor.name}`;
+  return `${tensor.source.name}: ${printable(tensor.name)}`;
 }
 
 /** @throws BadInput with the first problems, when there are any */

@@ -9,6 +9,7 @@ import { describeReport, REPORT_FILE, warnOfLoss } from '../merge/merge-report.t
 import { planMerge } from '../merge/plan.ts';
 import { describePlan, summarizePlan } from '../merge/plan-report.ts';
 import { writeMerged } from '../merge/write-merged.ts';
+import { warn } from '../warn.ts';
 import { memoryOption } from './memory-option.ts';
 import { addSourceOptions, mergeRequest, type SourceOptions } from './source-options.ts';
 
@@ -99,10 +100,6 @@ async function merge(path: string | undefined, options: MergeOptions, signal: Ab
   } finally {
     await opened.close();
   }
-}
-
-function warn(warning: string): void {
-  process.stderr.write(`warning: ${warning}\n`);
 }
 
 /** The dtype of the largest tensor; a checkpoint that mixes dtypes comes out in this one. */

@@ -1,5 +1,6 @@
 import { type ExportSource, openExportSource } from '../export/export-source.ts';
 import { untilInterrupted } from '../interrupt.ts';
+import { warn } from '../warn.ts';
 import { mergeRequest, type SourceOptions } from './source-options.ts';
 
 /** Opens the model that a command names, runs until done or interrupted, and closes it. */
@@ -19,9 +20,9 @@ export async function withSource(
 /** Says on stderr that weights which a merge has rounded are about to be rounded once more. */
 export function warnOfSecondRounding({ description, manifest }: ExportSource, target: string): void {
   if (manifest.weights !== 'f32' && manifest.weights !== target) {
-    process.stderr.write(
-      `warning: ${description} was rounded to ${manifest.weights} already, and ${target} rounds it again; ` +
-        'merge with --dtype f32 and export from that\n',
+    warn(
+      `${description} was rounded to ${manifest.weights} already, and ${target} rounds it again; ` +
+        'merge with --dtype f32 and export from that',
     );
   }
 }

@@ -11,6 +11,7 @@ import type { MergeRequest } from '../merge/merge-request.ts';
 import { mergedConfig } from '../merge/merged-config.ts';
 import { digestInputs, mergedManifest } from '../merge/merged-manifest.ts';
 import { readTextFiles, type TextFiles } from '../merge/text-files.ts';
+import { warn } from '../warn.ts';
 import { storedRows, type WeightRows } from '../weight-rows.ts';
 import { openMerged, refuseUnlisted, verifyFile } from './merged-model.ts';
 
@@ -61,7 +62,7 @@ export async function openExportSource(request: MergeRequest): Promise<ExportSou
 async function openMergingSource(request: MergeRequest): Promise<ExportSource> {
   const model = await openMergeModel(request);
   try {
-    model.warnings.forEach((warning) => process.stderr.write(`warning: ${warning}\n`));
+    model.warnings.forEach(warn);
     return {
       description: model.description,
       manifest: { ...(await mergedManifest(model, { weights: 'F32', inputs: [] })), artifacts: [] },

@@ -1,4 +1,5 @@
 import { formatByteSize } from '../byte-size.ts';
+import { printable } from '../printable.ts';
 import { formatTable } from '../table.ts';
 import type { InspectedTensor, Inspection } from './inspection.ts';
 
@@ -14,11 +15,6 @@ export function describeInspection({ path, kind, facts, parts, tensors }: Inspec
     lines.push('', formatTable(['count', 'tensor', 'shape', 'dtype', 'size'], groupByPattern(tensors)));
   }
   return lines.join('\n');
-}
-
-/** Names come from files: a terminal would obey what control characters say, and a line break would make a line of its own. */
-function printable(text: string): string {
-  return text.replaceAll(/\p{Cc}/gu, '\u{fffd}');
 }
 
 /** One row for all layers: their tensors differ in a number only. */

@@ -4,7 +4,7 @@ import { type AdapterPart, parseAdapterName } from '../../src/core/model/adapter
 import { BadInput } from '../bad-input.ts';
 import { openCheckpoint, refusePickle, type TensorRef } from '../checkpoint.ts';
 import { readJsonFile } from '../json-file.ts';
-import { leftover, refuseProblems } from '../tensor-set.ts';
+import { leftover, refuseProblems, where } from '../tensor-set.ts';
 import { parsePeftConfig, type PeftConfig } from './peft-config.ts';
 
 /** What an adapter has for one module of the language model. */
@@ -80,7 +80,7 @@ function groupByModule(tensors: ReadonlyMap<string, TensorRef>, configFile: stri
     const { peftModule, module, part } = name;
     const { parts } = modules.get(module) ?? { parts: new Map<AdapterPart, TensorRef>() };
     if (parts.has(part)) {
-      problems.push(`${tensor.source.name}: ${tensor.name}: found it under two names, expected one`);
+      problems.push(`${where(tensor)}: found it under two names, expected one`);
     }
     modules.set(module, { peftModule, parts: parts.set(part, tensor) });
   }

@@ -1,4 +1,5 @@
 import { formatByteSize } from '../byte-size.ts';
+import { printable } from '../printable.ts';
 import { formatTable } from '../table.ts';
 import type { MergeModel } from './merge-model.ts';
 import type { MergePlan, TensorJob } from './plan.ts';
@@ -6,7 +7,14 @@ import type { MergePlan, TensorJob } from './plan.ts';
 /** What a dry run prints: a line for each tensor, in the order of the output, then totals. */
 export function describePlan(plan: MergePlan, model: MergeModel): string {
   const rows = plan.files.flatMap(({ path, jobs }) => jobs.map((job) => describeJob(path, job)));
-  const dropped = model.dropped.map(({ name, shape, dtype }) => [name, `[${shape.join(', ')}]`, dtype, 'drop', '', '']);
+  const dropped = model.dropped.map(({ name, shape, dtype }) => [
+    printable(name),
+    `[${shape.join(', ')}]`,
+    dtype,
+    'drop',
+    '',
+    '',
+  ]);
   const table = formatTable(['tensor', 'shape', 'dtype', 'action', 'bytes', 'file'], [...rows, ...dropped]);
   return `${table}\n${summarizePlan(plan, model)}\n`;
 }

@@ -1,6 +1,7 @@
 import { MalformedFile } from '../../src/core/bytes/malformed-file.ts';
 import { openCheckpoint, type TensorRef } from '../checkpoint.ts';
 import { isFloatDtype, readFloats } from '../float-blocks.ts';
+import { printable } from '../printable.ts';
 import { dequantizeFloat } from '../quantize/float-quantized.ts';
 import { dequantizeInt } from '../quantize/int-quantized.ts';
 import { unpackQuantized, wordsOf } from '../quantize/pack-quantized.ts';
@@ -41,7 +42,7 @@ export async function openCompressedWeights(
       }
     }
     for (const [name, { source }] of untaken) {
-      throw new MalformedFile(source.name, `tensor ${name}`, 'one that no part of the model takes', 'none');
+      throw new MalformedFile(source.name, `tensor ${printable(name)}`, 'one that no part of the model takes', 'none');
     }
     return { weights, close: () => checkpoint.close() };
   } catch (error) {

@@ -7,6 +7,7 @@ import { turnsNeighbours } from '../gguf/model-metadata.ts';
 import { type GgufTensor, readGgufHeader } from '../gguf/read-header.ts';
 import { schemeOf } from '../gguf/schemes.ts';
 import { ggufName, ROPE_FREQS } from '../gguf/tensor-names.ts';
+import { printable } from '../printable.ts';
 import { columnsOf, type WeightRows } from '../weight-rows.ts';
 import type { StoredModel } from './stored-model.ts';
 
@@ -32,7 +33,7 @@ export async function openGgufWeights(path: string, llm: LlmFacts): Promise<Stor
       }
     }
     for (const name of untaken) {
-      throw new MalformedFile(source.name, `tensor ${name}`, 'one that no part of the model takes', 'none');
+      throw new MalformedFile(source.name, `tensor ${printable(name)}`, 'one that no part of the model takes', 'none');
     }
     return { weights, close: () => source.close() };
   } catch (error) {

@@ -67,6 +67,11 @@ describe('tensors that do not make the model', () => {
       'projector.weight: found a tensor that no part of the model takes',
     ],
     [
+      'a tensor whose name a terminal would obey',
+      (tensors) => moveTensor(tensors, 'aux_vision.aux_layer_0.0.weight', '\u001b[2Jx\r\nerror: y'),
+      '\ufffd[2Jx\ufffd\ufffderror: y: found a tensor that no part of the model takes',
+    ],
+    [
       'a base tensor of a layer too many',
       (tensors) => tensors.set('llm.model.layers.2.input_layernorm.weight', need(tensors, 'llm.model.norm.weight')),
       'llm.model.layers.2.input_layernorm.weight: found a tensor that no part of the model takes',
