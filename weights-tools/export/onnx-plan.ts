@@ -6,7 +6,7 @@ import { COS_CACHE, decoderGraph, type DecoderEncodings, SIN_CACHE } from '../on
 import { embedTokensGraph } from '../onnx/embed-tokens-graph.ts';
 import { layoutExternalData } from '../onnx/external-data.ts';
 import type { OnnxGraph } from '../onnx/graph-builder.ts';
-import { ropeTables } from '../onnx/rope-tables.ts';
+import { ropeTable } from '../onnx/rope-tables.ts';
 import type { StoredWeight, WeightEncoding } from '../onnx/stored-weight.ts';
 import type { BlockEncoding, Clip, GroupSize } from '../quantize/matmul-nbits.ts';
 import type { TensorLayout } from '../tensor-writer.ts';
@@ -24,7 +24,7 @@ export interface OnnxEncoding {
   readonly clip: Clip;
 }
 
-/** A weight on its way into a data file. */
+/** A weight on its way into a data file: of the checkpoint, or computed as it is read. */
 export interface WeightJob extends StoredWeight, RowBlocks {}
 
 /** An `.onnx` file. */
@@ -38,8 +38,6 @@ export interface PlannedGraph {
 export interface PlannedData {
   readonly layout: TensorLayout;
   readonly jobs: readonly WeightJob[];
-  /** Weights that no checkpoint holds, by name. */
-  readonly computed: ReadonlyMap<string, Float32Array>;
 }
 
 export interface OnnxPlan {
@@ -53,7 +51,7 @@ export interface OnnxPlan {
 
 /**
  * Plans the decoder and the token embedding from the manifest and headers alone: every output byte has its place before
- * the first is read. Peak memory of the run is one block, at most `memoryBytes`, beside the runtime and the RoPE tables.
+ * the first is read. Peak memory of the run is one block, at most `memoryBytes`, beside the runtime.
  *
  * @param options.isObserved the decoder also gives out the squares of its linears' inputs, for a calibration run
  * @throws BadInput when not even one row fits the memory
@@ -69,23 +67,21 @@ export function planOnnx(
   const tableName = llm.tieWordEmbeddings ? LM_HEAD : EMBED_TOKENS;
   const table = { name: tableName, shape: [llm.vocabSize, llm.hiddenSize], encoding: encodings.lmHead };
   const embedTokens = embedTokensGraph(llm, table);
-  const { cos, sin } = ropeTables(llm);
+  const ropes = [ropeTable(COS_CACHE, 'cos', llm), ropeTable(SIN_CACHE, 'sin', llm)];
 
   const jobOf = (weight: StoredWeight): WeightJob => planJob(weight, sourceOf(weight.name, llm, weights), memoryBytes);
   const decoderData: PlannedData = {
     layout: layoutExternalData('decoder.onnx.data', decoder.externals),
-    jobs: decoder.weights.map(jobOf),
-    computed: new Map([
-      [COS_CACHE, cos],
-      [SIN_CACHE, sin],
-    ]),
+    jobs: [
+      ...ropes.map((from) => planJob({ name: from.name, shape: from.shape, encoding: 'f32' }, from, memoryBytes)),
+      ...decoder.weights.map(jobOf),
+    ],
   };
   const tableData: PlannedData = llm.tieWordEmbeddings
     ? decoderData
     : {
         layout: layoutExternalData('embed_tokens.onnx.data', embedTokens.externals),
         jobs: [jobOf(table)],
-        computed: new Map(),
       };
   const dataFiles = [...new Set([decoderData, tableData])];
   return {

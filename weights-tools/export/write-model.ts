@@ -30,7 +30,7 @@ export async function writeModel(
 }
 
 async function writeData(
-  { layout, jobs, computed }: PlannedData,
+  { layout, jobs }: PlannedData,
   folder: ArtifactFolder,
   buffer: Float32Array,
   { progress, signal, importance }: WriteOptions,
@@ -43,9 +43,6 @@ async function writeData(
         progress.advance(bytes.byteLength);
       },
     });
-    for (const [name, values] of computed) {
-      await writer.write(name, bytesOf(values));
-    }
     for (const job of jobs) {
       for await (const block of readBlocks(job, buffer, signal)) {
         await writeBlock(writer, job, block, importance?.get(job.name));

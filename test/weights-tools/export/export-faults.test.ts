@@ -257,7 +257,7 @@ describe('vora export onnx', () => {
       '--dry-run',
     );
     expect(code).toBe(0);
-    expect(stdout).toMatch(/decoder\.onnx\.data: 50 tensors, 29 quantized, 878 kB/);
+    expect(stdout).toMatch(/decoder\.onnx\.data: 52 tensors, 29 quantized, 878 kB/);
     expect(stdout).toMatch(/embed_tokens\.onnx\.data: 1 tensors, 1 quantized, 120 kB/);
     await expect(access(out)).rejects.toThrow('ENOENT');
   });

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { LlmFacts } from '../../../src/core/model/manifest.ts';
 import { EMBED_TOKENS, llmShapes, LM_HEAD } from '../../../src/core/model/tensor-names.ts';
+import { COS_CACHE, SIN_CACHE } from '../../../weights-tools/onnx/decoder-graph.ts';
 import type { WeightRows } from '../../../weights-tools/weight-rows.ts';
 import { describePlan, type OnnxPlan, planOnnx, type WeightFormat } from '../../../weights-tools/export/onnx-plan.ts';
 
@@ -21,6 +22,9 @@ const QWEN_7B: LlmFacts = {
   tieWordEmbeddings: false,
   eosTokenIds: [151645],
 };
+
+/** No checkpoint holds them. */
+const ROPES: readonly string[] = [COS_CACHE, SIN_CACHE];
 
 function weightsOf(llm: LlmFacts): Map<string, WeightRows> {
   const read = (): Promise<void> => Promise.reject(new Error('a plan reads no weights'));
@@ -49,9 +53,18 @@ describe('planOnnx at 7B', () => {
     expect(describePlan(plan(QWEN_7B, 'f32'))).toMatch(/through a buffer of 67\.\d MB/);
   });
 
+  it('bounds RoPE tables of a million positions as well', () => {
+    const { dataFiles } = plan({ ...QWEN_7B, maxPositions: 1e6 }, 'int4', 10e6);
+    const ropes = dataFiles.flatMap(({ jobs }) => jobs.filter(({ name }) => ROPES.includes(name)));
+    expect(ropes.map(({ rows, rowsPerBlock, columns }) => [rows, 4 * rowsPerBlock * columns])).toEqual([
+      [1e6, 9_999_872],
+      [1e6, 9_999_872],
+    ]);
+  });
+
   it('takes every tensor of the model once', () => {
     const names = plan(QWEN_7B, 'int4').dataFiles.flatMap(({ jobs }) => jobs.map(({ from }) => from.name));
-    expect(names.toSorted()).toEqual([...llmShapes(QWEN_7B).keys()].toSorted());
+    expect(names.toSorted()).toEqual([...llmShapes(QWEN_7B).keys(), ...ROPES].toSorted());
   });
 
   it.each(['f32', 'int4'] as const)('stores tied embeddings once, as %s, for both graphs', (weights) => {

@@ -3,7 +3,8 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { LlmFacts } from '../../../src/core/model/manifest.ts';
 import { layerTensor, LINEARS } from '../../../src/core/model/tensor-names.ts';
 import { COS_CACHE, decoderGraph, OBSERVED_INPUTS, SIN_CACHE } from '../../../weights-tools/onnx/decoder-graph.ts';
-import { ropeTables } from '../../../weights-tools/onnx/rope-tables.ts';
+import { ropeTable } from '../../../weights-tools/onnx/rope-tables.ts';
+import { readWhole } from '../../support/read-whole.ts';
 import { openGraph } from './graph-session.ts';
 import { mulberry32, naiveDecoder, randomDecoder, type Weights } from './naive-decoder.ts';
 
@@ -97,10 +98,11 @@ function largestDifference(a: number[][], b: number[][]): number {
 }
 
 /** The decoder of `llm` in ONNX Runtime. */
-function open(llm: LlmFacts, weights: Weights, isObserved = false): Promise<InferenceSession> {
-  const { cos, sin } = ropeTables(llm);
+async function open(llm: LlmFacts, weights: Weights, isObserved = false): Promise<InferenceSession> {
+  const tables = [ropeTable(COS_CACHE, 'cos', llm), ropeTable(SIN_CACHE, 'sin', llm)];
+  const ropes = await Promise.all(tables.map(async (table) => [table.name, await readWhole(table)] as const));
   const graph = decoderGraph(llm, { blocks: 'f32', lmHead: 'f32' }, { isObserved });
-  return openGraph(graph, new Map([...weights, [COS_CACHE, cos], [SIN_CACHE, sin]]));
+  return openGraph(graph, new Map([...weights, ...ropes]));
 }
 
 beforeAll(async () => {

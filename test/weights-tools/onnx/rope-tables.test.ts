@@ -1,9 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { ropeTables } from '../../../weights-tools/onnx/rope-tables.ts';
+import { ropeTable } from '../../../weights-tools/onnx/rope-tables.ts';
+import { readWhole } from '../../support/read-whole.ts';
 
-describe('ropeTables', () => {
-  it('holds cos and sin of position × frequency', () => {
-    const { cos, sin } = ropeTables({ headDim: 8, ropeTheta: 10_000, ropeScaling: null, maxPositions: 50 });
+const FACTS = { headDim: 8, ropeTheta: 10_000, ropeScaling: null, maxPositions: 50 };
+
+describe('ropeTable', () => {
+  it('holds cos or sin of position × frequency, however it is read', async () => {
+    const cos = await readWhole(ropeTable('cos', 'cos', FACTS), 7);
+    const sin = await readWhole(ropeTable('sin', 'sin', FACTS));
     expect(cos).toHaveLength(50 * 4);
     for (const [position, pair] of [
       [0, 0],
