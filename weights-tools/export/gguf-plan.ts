@@ -56,8 +56,9 @@ export function planGguf(
     const isTurned = turnsNeighbours(facts) && /\.attn_[qk]\./.test(name);
     const from = isTurned ? neighbourRotaryRows(rows, facts.headDim) : rows;
     const scheme = requireScheme(tensorType(format, { name, shape: rows.shape }, facts));
-    const copied = isSearched(scheme) ? 4 * columnsOf(from) : 0;
-    return { name, scheme, ...planRowBlocks(from, encodedRowBytes(scheme, from) + copied, memoryBytes) };
+    const encoded = encodedRowBytes(scheme, from);
+    const inThreads = isSearched(scheme) ? 4 * columnsOf(from) + encoded : 0;
+    return { name, scheme, ...planRowBlocks(from, encoded + inThreads, memoryBytes) };
   });
   const computed = new Map<string, Float32Array>(
     facts.ropeScaling === null ? [] : [[ROPE_FREQS, ropeFactors(facts, facts.ropeScaling)]],
@@ -76,7 +77,7 @@ export function planGguf(
   };
 }
 
-/** Types whose scales come from a search, on several threads that get a copy of their rows. */
+/** Types whose scales come from a search, on several threads that get a copy of their rows and give back their blocks. */
 export function isSearched({ type }: GgufScheme): boolean {
   return type === 'Q4_K' || type === 'Q6_K';
 }
