@@ -1,5 +1,4 @@
-import { once } from 'node:events';
-import { Worker } from 'node:worker_threads';
+import { startThread } from '../thread.ts';
 import type { GgmlTypeName } from './ggml-type.ts';
 import type { QuantizePart } from './quantize-worker.ts';
 
@@ -10,25 +9,23 @@ export interface QuantizePool {
   close(): Promise<void>;
 }
 
-export function createQuantizePool(threads: number): QuantizePool {
-  const workers = Array.from({ length: threads }, () => new Worker(new URL('./quantize-worker.ts', import.meta.url)));
+export function createQuantizePool(count: number): QuantizePool {
+  const module = new URL('./quantize-worker.ts', import.meta.url);
+  const threads = Array.from({ length: count }, () => startThread<QuantizePart, Uint8Array>(module));
   return {
     quantize(type, values, columns) {
       const rows = values.length / columns;
-      const perWorker = Math.ceil(rows / threads) * columns;
-      const busy = workers.slice(0, Math.ceil(values.length / perWorker));
+      const perThread = Math.ceil(rows / count) * columns;
+      const busy = threads.slice(0, Math.ceil(values.length / perThread));
       return Promise.all(
-        busy.map((worker, i) => run(worker, { type, values: values.slice(i * perWorker, (i + 1) * perWorker) })),
+        busy.map((thread, i) => {
+          const part = values.slice(i * perThread, (i + 1) * perThread);
+          return thread.run({ type, values: part }, { transfer: [part.buffer] });
+        }),
       );
     },
     async close() {
-      await Promise.all(workers.map((worker) => worker.terminate()));
+      await Promise.all(threads.map((thread) => thread.close()));
     },
   };
-}
-
-async function run(worker: Worker, part: QuantizePart): Promise<Uint8Array> {
-  worker.postMessage(part, [part.values.buffer]);
-  const [blocks] = (await once(worker, 'message')) as [Uint8Array];
-  return blocks;
 }
