@@ -1,21 +1,28 @@
 /**
- * `npm run bench -- quality [--prompts PATH]`: what every export of the demo model costs, by `vora verify` against its f32
- * merge. PATH is a prompt set or a folder of them, as `python -m training heldout` writes it.
+ * `npm run bench -- quality [--prompts PATH]`: what every export of the demo model costs, measured against its f32 merge
+ * as `vora verify` does. PATH is a prompt set or a folder of them, as `python -m training heldout` writes it.
  */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { mergeRequest } from '../weights-tools/commands/source-options.ts';
+import type { MergeRequest } from '../weights-tools/merge/merge-request.ts';
 import { formatTable } from '../weights-tools/table.ts';
 import type { AnswerSummary } from '../weights-tools/verify/answer-statistics.ts';
-import { DEFAULT_PROMPTS } from '../weights-tools/verify/prompt-set.ts';
-import type { Verification } from '../weights-tools/verify/verification.ts';
+import { recordAnswers, sharedText } from '../weights-tools/verify/compare-answers.ts';
+import { DEFAULT_PROMPTS, type Question, readPromptSet } from '../weights-tools/verify/prompt-set.ts';
+import { openSide } from '../weights-tools/verify/side.ts';
+import { reportAnswers } from '../weights-tools/verify/verification.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const MODEL = join(ROOT, 'models/vora-tiny');
 const HELD_OUT = join(ROOT, 'artifacts/held-out');
+
+/** Of an answer that is the merge's own, where a question has none. */
+const MAX_TOKENS = 32;
 
 /** What `vora export` is asked for, by the row's name. */
 const EXPORTS: readonly [string, readonly string[]][] = [
@@ -54,46 +61,52 @@ const HEADER = [
 
 export async function benchQuality(prompts: string | undefined): Promise<void> {
   const chosen = prompts ?? (existsSync(HELD_OUT) ? HELD_OUT : DEFAULT_PROMPTS);
+  const questions = await readPromptSet(chosen);
   const folder = await mkdtemp(join(tmpdir(), 'vora-quality-'));
   try {
     const merged = join(folder, 'merged');
-    await vora(
-      'merge',
-      join(MODEL, 'adapter'),
-      '--base',
-      join(MODEL, 'base'),
-      '--dtype',
-      'f32',
-      '--name',
-      'vora-tiny',
-      '--out',
-      merged,
-    );
-    const rows: string[][] = [];
-    let reference: Verification['answers'] = null;
-    for (const [name, args] of EXPORTS) {
-      const out = join(folder, 'export');
-      const [kind = '', ...options] = args;
-      await vora('export', kind, merged, ...options, '--out', out);
-      const { answers } = await verify(merged, out, chosen, join(folder, 'report.json'));
-      reference ??= answers;
-      rows.push([name, ...cells(answers?.withImages ?? null, answers?.withoutImages ?? null, 'b')]);
-      await rm(out, { recursive: true });
-      console.log(`${name}: done`);
-    }
-    const f32 = ['f32 merge', ...cells(reference?.withImages ?? null, reference?.withoutImages ?? null, 'a')];
+    const from = [join(MODEL, 'adapter'), '--base', join(MODEL, 'base')];
+    await vora('merge', ...from, '--dtype', 'f32', '--name', 'vora-tiny', '--out', merged);
+    const rows = await compareExports(merged, questions, folder);
+    const pictures = questions.filter(({ image }) => image !== null).length;
     console.log(
-      `\nvora-tiny on ${chosen}: ${reference?.withImages?.prompts ?? 0} questions about pictures, ${reference?.withoutImages?.prompts ?? 0} without`,
+      `\nvora-tiny on ${chosen}: ${pictures} questions about pictures, ${questions.length - pictures} without`,
     );
-    console.log(formatTable(HEADER, [f32, ...rows]));
+    console.log(formatTable(HEADER, rows));
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 }
 
-async function verify(a: string, b: string, prompts: string, json: string): Promise<Verification> {
-  await vora('verify', a, b, '--prompts', prompts, '--json', json);
-  return JSON.parse(await readFile(json, 'utf8')) as Verification;
+/** A row for the merge itself, then one for each export. The merge is asked once, for all of them. */
+async function compareExports(merged: string, questions: readonly Question[], folder: string): Promise<string[][]> {
+  const options = { maxTokens: MAX_TOKENS, memoryBytes: 1e9, scratch: folder, signal: new AbortController().signal };
+  const reference = await openSide(artifact(merged));
+  try {
+    const recorded = await recordAnswers(reference, sharedText(reference, reference), questions, options);
+    const rows: string[][] = [];
+    for (const [name, [kind = '', ...choices]] of EXPORTS) {
+      const out = join(folder, 'export');
+      await vora('export', kind, merged, ...choices, '--out', out);
+      const side = await openSide(artifact(out));
+      const { withImages, withoutImages } = reportAnswers(await recorded.compare(side));
+      await side.close();
+      await rm(out, { recursive: true });
+      if (rows.length === 0) {
+        rows.push(['f32 merge', ...cells(withImages, withoutImages, 'a')]);
+      }
+      rows.push([name, ...cells(withImages, withoutImages, 'b')]);
+      console.log(`${name}: done`);
+    }
+    await recorded.close();
+    return rows;
+  } finally {
+    await reference.close();
+  }
+}
+
+function artifact(path: string): MergeRequest {
+  return mergeRequest(path, { adapter: [], method: 'exact' });
 }
 
 function cells(image: AnswerSummary | null, text: AnswerSummary | null, side: 'a' | 'b'): string[] {

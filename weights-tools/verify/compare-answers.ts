@@ -20,23 +20,35 @@ export interface AnswerOptions {
   readonly signal: AbortSignal;
 }
 
+/** What the reference says at every token of the answers, for any number of models to be compared with it. */
+export interface RecordedAnswers {
+  /** The same of another model, and how far it is from what was recorded. @throws BadInput as {@link sharedText} */
+  compare(b: Side): Promise<AnswerComparison[]>;
+  close(): Promise<void>;
+}
+
 /**
- * Shows both models the same prompts and the same answers, the known one or else A's own, and compares what each says at
- * every token. One model is open at a time: A's logits lie in a file meanwhile, 4 bytes a token and word.
+ * Shows the reference prompts and answers, the known ones or else its own; then `compare` shows another model the same. One
+ * model is open at a time: the reference's logits lie in a file, 4 bytes a token and word.
  *
- * @param questions none with a picture unless both models have eyes
- * @throws BadInput when the models do not share vocabulary and tokenizer, or an answer is too long
+ * @param text of {@link sharedText}
+ * @param questions none with a picture unless all models have eyes
+ * @throws BadInput when an answer is too long
  */
-export async function compareAnswers(
+export async function recordAnswers(
   a: Side,
-  b: Side,
+  text: ReadonlyMap<string, string | Uint8Array>,
   questions: readonly Question[],
   options: AnswerOptions,
-): Promise<AnswerComparison[]> {
+): Promise<RecordedAnswers> {
   const { vocabSize, eosTokenIds } = a.manifest.llm;
-  const reader = createPromptReader(sharedText(a, b), await createImageReader());
+  const reader = createPromptReader(text, await createImageReader());
   const folder = await mkdtemp(join(options.scratch, 'vora-verify-'));
   const logits = await createLogitsFile(join(folder, 'logits'));
+  const close = async (): Promise<void> => {
+    await logits.close();
+    await rm(folder, { recursive: true, force: true });
+  };
   try {
     const asked = await eachQuestion(a, join(folder, 'a'), questions, options, async (question, session) => {
       const prompt = await reader.read(question, a.manifest.vision);
@@ -45,19 +57,26 @@ export async function compareAnswers(
       await logits.append(await session.logits(prompt, tokens));
       return { question, tokens };
     });
-    return await eachQuestion(b, join(folder, 'b'), asked, options, async ({ question, tokens }, session) => {
-      const prompt = await reader.read(question, b.manifest.vision);
-      const found = { b: await session.logits(prompt, tokens), a: await logits.next(tokens.length * vocabSize) };
-      return compareAnswer(found, tokens, {
-        withImage: question.image !== null,
-        kind: question.kind,
-        isKnown: question.answer !== null,
-        endTokens: eosTokenIds,
-      });
-    });
-  } finally {
-    await logits.close();
-    await rm(folder, { recursive: true, force: true });
+    return {
+      async compare(other) {
+        sharedText(a, other);
+        const next = logits.reader();
+        return eachQuestion(other, join(folder, 'b'), asked, options, async ({ question, tokens }, session) => {
+          const prompt = await reader.read(question, other.manifest.vision);
+          const found = { b: await session.logits(prompt, tokens), a: await next(tokens.length * vocabSize) };
+          return compareAnswer(found, tokens, {
+            withImage: question.image !== null,
+            kind: question.kind,
+            isKnown: question.answer !== null,
+            endTokens: eosTokenIds,
+          });
+        });
+      },
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
   }
 }
 
@@ -109,8 +128,12 @@ function knownTokens(
   return tokens;
 }
 
-/** Logits are comparable word by word only: one vocabulary, one tokenizer, one template. */
-function sharedText(a: Side, b: Side): ReadonlyMap<string, string | Uint8Array> {
+/**
+ * The tokenizer files of two models: logits are comparable word by word only.
+ *
+ * @throws BadInput when they do not share vocabulary, tokenizer and template
+ */
+export function sharedText(a: Side, b: Side): ReadonlyMap<string, string | Uint8Array> {
   const [left, right] = [a.manifest.llm.vocabSize, b.manifest.llm.vocabSize];
   if (left !== right) {
     throw new BadInput(`${b.description}: found a vocabulary of ${right}, expected ${left} as in ${a.description}`);

@@ -1,17 +1,16 @@
 import { open } from 'node:fs/promises';
 
-/** Logits of one model on the disk, while another runs. What was appended first is read first. */
+/** Logits of one model on the disk, while others run. */
 export interface LogitsFile {
   append(logits: Float32Array): Promise<void>;
-  /** The next `length` values. */
-  next(length: number): Promise<Float32Array>;
+  /** Reads what was appended, from the first on, so many values a call. */
+  reader(): (length: number) => Promise<Float32Array>;
   close(): Promise<void>;
 }
 
 export async function createLogitsFile(path: string): Promise<LogitsFile> {
   const file = await open(path, 'wx+');
   let written = 0;
-  let read = 0;
   return {
     async append({ buffer, byteOffset, byteLength }) {
       const bytes = new Uint8Array(buffer, byteOffset, byteLength);
@@ -21,18 +20,21 @@ export async function createLogitsFile(path: string): Promise<LogitsFile> {
       }
       written += byteLength;
     },
-    async next(length) {
-      const logits = new Float32Array(length);
-      const bytes = new Uint8Array(logits.buffer);
-      for (let done = 0; done < bytes.byteLength;) {
-        const { bytesRead } = await file.read(bytes, done, bytes.byteLength - done, read + done);
-        if (bytesRead === 0) {
-          throw new RangeError(`${path}: ${length} values from byte ${read} on, of ${written} bytes`);
+    reader() {
+      let read = 0;
+      return async (length) => {
+        const logits = new Float32Array(length);
+        const bytes = new Uint8Array(logits.buffer);
+        for (let done = 0; done < bytes.byteLength;) {
+          const { bytesRead } = await file.read(bytes, done, bytes.byteLength - done, read + done);
+          if (bytesRead === 0) {
+            throw new RangeError(`${path}: ${length} values from byte ${read} on, of ${written} bytes`);
+          }
+          done += bytesRead;
         }
-        done += bytesRead;
-      }
-      read += bytes.byteLength;
-      return logits;
+        read += bytes.byteLength;
+        return logits;
+      };
     },
     close: () => file.close(),
   };

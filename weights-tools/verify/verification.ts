@@ -1,6 +1,5 @@
-import type { AnswerSummary } from './answer-statistics.ts';
-import { summarizeAnswers } from './answer-statistics.ts';
-import { compareAnswers } from './compare-answers.ts';
+import { type AnswerComparison, type AnswerSummary, summarizeAnswers } from './answer-statistics.ts';
+import { recordAnswers, sharedText } from './compare-answers.ts';
 import { compareWeights, type WeightComparison } from './compare-weights.ts';
 import type { Question } from './prompt-set.ts';
 import type { Side } from './side.ts';
@@ -56,11 +55,11 @@ export async function verify(a: Side, b: Side, options: VerifyOptions): Promise<
     b: factsOf(b),
     sameVision: left === null || right === null ? null : left.sha256 === right.sha256,
     weights,
-    answers: options.questions === null ? null : await reportAnswers(a, b, options.questions, options),
+    answers: options.questions === null ? null : await compareAnswers(a, b, options.questions, options),
   };
 }
 
-async function reportAnswers(
+async function compareAnswers(
   a: Side,
   b: Side,
   questions: readonly Question[],
@@ -68,7 +67,16 @@ async function reportAnswers(
 ): Promise<AnswerReport> {
   const seeing = a.manifest.vision !== null && b.manifest.vision !== null;
   const asked = questions.filter(({ image }) => seeing || image === null);
-  const answers = await compareAnswers(a, b, asked, options);
+  const recorded = await recordAnswers(a, sharedText(a, b), asked, options);
+  try {
+    return { ...reportAnswers(await recorded.compare(b)), leftOut: questions.length - asked.length };
+  } finally {
+    await recorded.close();
+  }
+}
+
+/** Of all answers, of those about pictures and of the others, and kind by kind. */
+export function reportAnswers(answers: readonly AnswerComparison[]): Omit<AnswerReport, 'leftOut'> {
   const kinds = new Set(answers.flatMap(({ kind }) => (kind === null ? [] : [kind])));
   return {
     all: summarizeAnswers(answers),
@@ -80,7 +88,6 @@ async function reportAnswers(
         return summary === null ? [] : [[kind, summary]];
       }),
     ),
-    leftOut: questions.length - asked.length,
   };
 }
 
