@@ -4,14 +4,9 @@ import { dirname, join, relative, resolve, sep } from 'node:path';
 import { type FileDigest, type Manifest, MANIFEST_FILE, manifestSchema } from '../src/core/model/manifest.ts';
 import { BadInput } from './bad-input.ts';
 import { formatByteSize } from './byte-size.ts';
-import { digestFile } from './digest.ts';
+import { type Digest, digestFile, type DigestOptions } from './digest.ts';
 import { IoFailure, namingPath } from './io-failure.ts';
-
-/** A file whose size is known before its first byte; blocks may arrive in any order. */
-export interface OutputFile {
-  write(bytes: Uint8Array, position: number): Promise<void>;
-  close(): Promise<void>;
-}
+import { createOutputFile, type OutputFile } from './output-file.ts';
 
 /**
  * An artifact folder in the making. Everything goes to `<target>.partial`; only `finish` gives it the target's name, by
@@ -25,16 +20,13 @@ export interface ArtifactFolder {
   create(path: string, byteLength: number): Promise<OutputFile>;
   /** Writes a small file whole. */
   write(path: string, content: string | Uint8Array): Promise<void>;
-  finish(
-    manifest: Omit<Manifest, 'artifacts'>,
-    options?: { onBytes?: (bytes: number) => void; signal?: AbortSignal },
-  ): Promise<Manifest>;
+  /** Begins to hash a file while it is written, as far as `ready` says; `finish` hashes all others. */
+  digestWhile(path: string, ready: NonNullable<DigestOptions['ready']>, options: DigestOptions): void;
+  finish(manifest: Omit<Manifest, 'artifacts'>, options?: DigestOptions): Promise<Manifest>;
 }
 
 /** Holds the writer's process id and a word of its own, so that two runs cannot share one partial folder. */
 const LOCK_FILE = '.lock';
-/** Bytes of one write call; Node takes no more than 2^31 - 1. */
-const WRITE_MAX_BYTES = 2 ** 30;
 
 /**
  * @param force replace a finished artifact folder; anything else that stands at `target` is never removed
@@ -56,6 +48,9 @@ export async function beginArtifactFolder(
   const lock = join(partial, LOCK_FILE);
   const owner = `${process.pid} ${randomUUID()}`;
   await writeFile(lock, owner);
+  const digests = new Map<string, Promise<Digest>>();
+  const digest = (path: string, options: DigestOptions): Promise<Digest> =>
+    digestFile(join(partial, path), { ...options, sync: true });
 
   return {
     path: partial,
@@ -63,31 +58,23 @@ export async function beginArtifactFolder(
       const full = join(partial, path);
       await mkdir(dirname(full), { recursive: true });
       await requireSpace(full, byteLength);
-      const file = await open(full, 'wx');
-      await namingPath(full, () => file.truncate(byteLength)).catch(async (error: unknown) => {
-        await file.close();
-        throw error;
-      });
-      return {
-        async write(bytes, position) {
-          if (position + bytes.byteLength > byteLength) {
-            throw new RangeError(`${path}: byte ${position + bytes.byteLength} of ${byteLength}`);
-          }
-          await namingPath(full, () => writeFully(file, bytes, position));
-        },
-        close: () => file.close(),
-      };
+      return createOutputFile(full, byteLength);
     },
     async write(path, content) {
       const full = join(partial, path);
       await mkdir(dirname(full), { recursive: true });
       await namingPath(full, () => writeFile(full, content, { flag: 'wx' }));
     },
+    digestWhile(path, ready, options) {
+      const begun = digest(path, { ...options, ready });
+      digests.set(path, begun);
+      // Where it fails, `finish` says so.
+      begun.catch(() => undefined);
+    },
     async finish(manifest, options = {}) {
       const artifacts: FileDigest[] = [];
       for (const path of (await filesBelow(partial)).filter((name) => name !== LOCK_FILE)) {
-        const digest = await digestFile(join(partial, path), { ...options, sync: true });
-        artifacts.push({ path, ...digest });
+        artifacts.push({ path, ...(await (digests.get(path) ?? digest(path, options))) });
       }
       const complete = manifestSchema.parse({ ...manifest, artifacts });
       const text = `${JSON.stringify(complete, null, 2)}\n`;
@@ -154,15 +141,6 @@ function isAlive(pid: number): boolean {
     return true;
   } catch (error) {
     return error instanceof Error && 'code' in error && error.code === 'EPERM';
-  }
-}
-
-async function writeFully(file: Awaited<ReturnType<typeof open>>, bytes: Uint8Array, position: number): Promise<void> {
-  let written = 0;
-  while (written < bytes.byteLength) {
-    const length = Math.min(WRITE_MAX_BYTES, bytes.byteLength - written);
-    const { bytesWritten } = await file.write(bytes, written, length, position + written);
-    written += bytesWritten;
   }
 }
 

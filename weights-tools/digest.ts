@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { open } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 
 export interface Digest {
   readonly bytes: number;
@@ -7,34 +7,47 @@ export interface Digest {
   readonly sha256: string;
 }
 
+export interface DigestOptions {
+  /** Hears of each chunk. */
+  readonly onBytes?: (bytes: number) => void;
+  readonly signal?: AbortSignal;
+  /** Resolves when the file may be read past `position`, with the position up to which. */
+  readonly ready?: (position: number) => Promise<number>;
+}
+
 /** Large enough for the disk, small enough to forget. */
 const CHUNK_BYTES = 4 * 1024 * 1024;
 
-/** SHA-256 of a file, streamed. `onBytes` hears of each chunk; `sync` also flushes the file to the disk. */
+/** SHA-256 of a file, streamed. `sync` also brings the file to the disk. */
 export async function digestFile(
   path: string,
-  { onBytes, sync = false, signal }: { onBytes?: (bytes: number) => void; sync?: boolean; signal?: AbortSignal } = {},
+  { sync = false, ...options }: DigestOptions & { sync?: boolean } = {},
 ): Promise<Digest> {
   const file = await open(path, 'r');
   try {
-    const hash = createHash('sha256');
-    const chunk = new Uint8Array(CHUNK_BYTES);
-    let bytes = 0;
-    for (;;) {
-      signal?.throwIfAborted();
-      const { bytesRead } = await file.read(chunk, 0, CHUNK_BYTES, bytes);
-      if (bytesRead === 0) {
-        break;
-      }
-      hash.update(chunk.subarray(0, bytesRead));
-      bytes += bytesRead;
-      onBytes?.(bytesRead);
-    }
+    const digest = await digestOpen(file, options);
     if (sync) {
       await file.sync();
     }
-    return { bytes, sha256: hash.digest('hex') };
+    return digest;
   } finally {
     await file.close();
+  }
+}
+
+async function digestOpen(file: FileHandle, { onBytes, signal, ready }: DigestOptions): Promise<Digest> {
+  const hash = createHash('sha256');
+  const chunk = new Uint8Array(CHUNK_BYTES);
+  let bytes = 0;
+  for (;;) {
+    signal?.throwIfAborted();
+    const end = (await ready?.(bytes)) ?? Number.POSITIVE_INFINITY;
+    const { bytesRead } = await file.read(chunk, 0, Math.min(CHUNK_BYTES, end - bytes), bytes);
+    if (bytesRead === 0) {
+      return { bytes, sha256: hash.digest('hex') };
+    }
+    hash.update(chunk.subarray(0, bytesRead));
+    bytes += bytesRead;
+    onBytes?.(bytesRead);
   }
 }

@@ -127,6 +127,9 @@ export const ADAPTER_PATTERN_MAX_REPETITIONS = 3;
 /** The generator of DARE's choice takes 32 bits. */
 export const DARE_SEED_MAX = 2 ** 32 - 1;
 
+/** Threads of a command; each opens the model for itself and takes some 30 MB before its first block. */
+export const THREADS_MAX = 256;
+
 /** Requests that wait at the endpoint; each holds its embeddings, 15 MB for a 1024-patch image at 7B. */
 export const QUEUE_MAX_SEQUENCES = 16;
 /** Requests whose body or images the endpoint is reading; each may hold ENDPOINT_BODY_MAX_BYTES and a decoded image. */

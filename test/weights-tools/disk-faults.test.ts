@@ -9,6 +9,7 @@ const { merged } = inject('artifacts');
 /** Each writes over 700 kB in one file. */
 const COMMANDS = [
   ['merge', VORA_RANDOM],
+  ['merge', VORA_RANDOM, '--threads', '2'],
   ['export', 'onnx', merged, '--weights', 'int4'],
   ['export', 'vllm', merged],
   ['export', 'gguf', merged, '--type', 'q8_0'],

@@ -10,12 +10,14 @@ import type { GgufFormat } from '../gguf/type-mix.ts';
 import { withProgress } from '../progress.ts';
 import { memoryOption } from './memory-option.ts';
 import { addSourceOptions, type SourceOptions } from './source-options.ts';
+import { threadsOption } from './threads-option.ts';
 import { warnOfSecondRounding, withSource } from './with-source.ts';
 
 interface ExportGgufOptions extends SourceOptions {
   readonly out: string;
   readonly type: GgufFormat;
   readonly memory: number;
+  readonly threads?: number;
   readonly dryRun?: true;
   readonly force?: true;
 }
@@ -33,6 +35,7 @@ export function exportGgufCommand(): Command {
     .requiredOption('--out <dir>', 'folder to create')
     .addOption(new Option('--type <type>', 'how weights are stored').choices(FORMATS).default('q4_k_m'))
     .addOption(memoryOption())
+    .addOption(threadsOption())
     .option('--dry-run', 'print the plan, write nothing')
     .option('--force', 'replace a finished output folder');
   return addSourceOptions(command)
@@ -60,7 +63,7 @@ async function exportGguf(source: ExportSource, options: ExportGgufOptions, sign
   warnOfSecondRounding(source, options.type);
   if (options.dryRun !== true) {
     const folder = await beginArtifactFolder(options.out, { force: options.force === true, inputs: folders });
-    await write(folder, source, plan, options.type, signal);
+    await write(folder, source, plan, options, signal);
   }
   process.stdout.write(`${describeGgufPlan(plan)}\n`);
   if (isSeeing(manifest)) {
@@ -77,7 +80,7 @@ async function write(
   folder: ArtifactFolder,
   source: ExportSource,
   plan: GgufPlan,
-  weights: GgufFormat,
+  { type: weights, threads }: Pick<ExportGgufOptions, 'type' | 'threads'>,
   signal: AbortSignal,
 ): Promise<void> {
   const { manifest, vision } = source;
@@ -86,7 +89,7 @@ async function write(
       progress.advance(bytes);
     };
     const inputs = await source.verifyInputs({ onBytes, signal });
-    await writeGguf(plan, folder, { progress, signal });
+    await writeGguf(plan, folder, { progress, signal, ...(threads === undefined ? {} : { threads }) });
     if (isSeeing(manifest) && vision !== null) {
       await writeVisionFolder(folder, manifest, vision);
     }

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { EMBED_TOKENS } from '../../src/core/model/tensor-names.ts';
 import { beginArtifactFolder } from '../artifact-folder.ts';
@@ -7,17 +8,20 @@ import { untilInterrupted } from '../interrupt.ts';
 import { type MergeModel, openMergeModel } from '../merge/merge-model.ts';
 import { describeReport, REPORT_FILE, warnOfLoss } from '../merge/merge-report.ts';
 import { planMerge } from '../merge/plan.ts';
+import { threadsFor } from '../merge/plan-threads.ts';
 import { describePlan, summarizePlan } from '../merge/plan-report.ts';
 import { writeMerged } from '../merge/write-merged.ts';
 import { warn } from '../warn.ts';
 import { memoryOption } from './memory-option.ts';
 import { addSourceOptions, mergeRequest, type SourceOptions } from './source-options.ts';
+import { threadsOption } from './threads-option.ts';
 
 interface MergeOptions extends SourceOptions {
   readonly out: string;
   readonly dtype?: string;
   readonly name?: string;
   readonly memory: number;
+  readonly threads?: number;
   readonly dryRun?: true;
   readonly force?: true;
 }
@@ -48,6 +52,7 @@ export function mergeCommand(): Command {
       modelName,
     )
     .addOption(memoryOption())
+    .addOption(threadsOption())
     .option('--dry-run', 'print the plan, write nothing')
     .option('--force', 'replace a finished output folder')
     .addHelpText(
@@ -71,16 +76,15 @@ export function mergeCommand(): Command {
 
 async function merge(path: string | undefined, options: MergeOptions, signal: AbortSignal): Promise<void> {
   const startMs = performance.now();
-  const opened = await openMergeModel(mergeRequest(path, options));
+  const opened = await openMergeModel(mergeRequest(path, options), 1);
   try {
     const model = { ...opened, name: options.name ?? opened.name };
     if (model.vision === null && options.adapter.length === 0) {
       throw new BadInput(`${model.description}: found a plain model alone, expected --adapter with what to add to it`);
     }
-    const plan = planMerge(model, {
-      weights: DTYPES.get(options.dtype ?? '') ?? ownDtype(model),
-      memoryBytes: options.memory,
-    });
+    const sizes = { weights: DTYPES.get(options.dtype ?? '') ?? ownDtype(model), memoryBytes: options.memory };
+    const threads = threadsFor(model, { ...sizes, asked: options.threads, processors: availableParallelism() });
+    const plan = planMerge(model, { ...sizes, threads });
     model.warnings.forEach(warn);
     if (options.dryRun === true) {
       process.stdout.write(describePlan(plan, model));

@@ -57,7 +57,8 @@ export function combinedRows(
     const start = ranks.slice(0, index).reduce((sum, one) => sum + one, 0) * columns;
     const a = right.subarray(start, start + part.rank * columns);
     const values = results.subarray(index * count * columns, (index + 1) * count * columns);
-    await workspace.gemm.run({ w: zeros, b, a, rows: count, rank: part.rank, columns }, values);
+    const gemm = await workspace.gemm();
+    await gemm.run({ w: zeros, b, a, rows: count, rank: part.rank, columns }, values);
     return values;
   }
 

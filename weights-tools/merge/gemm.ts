@@ -20,8 +20,8 @@ export interface Gemm {
   release(): Promise<void>;
 }
 
-/** ONNX Runtime's own matrix product: f32 in, f32 accumulated, on every core. */
-export async function createGemm(): Promise<Gemm> {
+/** ONNX Runtime's own matrix product: f32 in, f32 accumulated. On all processors unless `threads` says otherwise. */
+export async function createGemm(threads?: number): Promise<Gemm> {
   const graph = createGraph('gemm', (builder) => {
     const b = builder.input('b', 'f32', ['rows', 'rank']);
     const a = builder.input('a', 'f32', ['rank', 'columns']);
@@ -29,7 +29,11 @@ export async function createGemm(): Promise<Gemm> {
     builder.output(builder.node('Gemm', [b, a, w], { name: 'y' }), 'f32', ['rows', 'columns']);
   });
   // The arena would keep a second copy of every block; the blocks are ours and live for the whole run.
-  const session = await InferenceSession.create(graph.encode(), { enableCpuMemArena: false, enableMemPattern: false });
+  const session = await InferenceSession.create(graph.encode(), {
+    enableCpuMemArena: false,
+    enableMemPattern: false,
+    ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
+  });
   return {
     async run({ w, b, a, rows, rank, columns }, out) {
       const feeds = {

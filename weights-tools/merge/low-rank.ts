@@ -56,6 +56,10 @@ export function stackFactors(
   terms: readonly { readonly factors: LowRank; readonly scale: number }[],
   columns: number,
 ): LowRank {
+  const [only] = terms;
+  if (terms.length === 1 && only?.scale === 1) {
+    return only.factors;
+  }
   const widest = Math.max(...terms.map(({ factors }) => factors.rank));
   const rank = terms.reduce((sum, { factors }) => sum + factors.rank, 0);
   return {

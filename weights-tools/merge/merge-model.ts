@@ -36,20 +36,26 @@ export interface MergeModel extends Omit<
   OpenedInputs,
   'llm' | 'configFile' | 'tensors' | 'lora' | 'loraWeight' | 'adapters'
 > {
+  /** Opens the same merge once more. */
+  readonly request: MergeRequest;
   readonly llm: LlmFacts;
   /** In the order of the forward pass. */
   readonly weights: ReadonlyMap<string, MergeWeight>;
 }
 
-/** @throws BadInput, MalformedFile */
-export async function openMergeModel(request: MergeRequest): Promise<MergeModel> {
+/**
+ * @param threads of a matrix product; all processors unless told
+ * @throws BadInput, MalformedFile
+ */
+export async function openMergeModel(request: MergeRequest, threads?: number): Promise<MergeModel> {
   const inputs = await openInputs(request);
   try {
     const { llm, changes } = await collectChanges(inputs, request);
     const eosTokenIds = readEosTokenIds(inputs, llm);
-    const workspace = await createWorkspace();
+    const workspace = createWorkspace(threads);
     return {
       ...inputs,
+      request,
       llm: { ...llm, eosTokenIds: [...eosTokenIds] },
       weights: buildWeights(inputs, { llm, changes, method: request.method, workspace }),
       async close() {

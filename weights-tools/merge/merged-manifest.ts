@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { layoutSafetensors } from '../../src/core/bytes/safetensors-layout.ts';
 import { type FileDigest, type Manifest, MANIFEST_FORMAT_VERSION } from '../../src/core/model/manifest.ts';
 import type { TensorRef } from '../checkpoint.ts';
-import { digestFile } from '../digest.ts';
+import { digestFile, type DigestOptions } from '../digest.ts';
 import type { FloatDtype } from '../float-blocks.ts';
 import { toolStamp } from '../tool-stamp.ts';
 import type { MergeModel } from './merge-model.ts';
@@ -53,14 +53,21 @@ async function digestVision(tensors: ReadonlyMap<string, TensorRef>): Promise<st
   return hash.digest('hex');
 }
 
-/** Every input file with its digest. */
+/** Every input file with its digest. `ready` counts bytes of all files, in their order. */
 export async function digestInputs(
   files: ReadonlyMap<string, string>,
-  options: { onBytes?: (bytes: number) => void; signal?: AbortSignal },
+  { ready, ...options }: DigestOptions,
 ): Promise<FileDigest[]> {
   const digests: FileDigest[] = [];
+  let before = 0;
   for (const [path, file] of files) {
-    digests.push({ path, ...(await digestFile(file, options)) });
+    const start = before;
+    const digest = await digestFile(file, {
+      ...options,
+      ...(ready === undefined ? {} : { ready: async (position) => (await ready(start + position)) - start }),
+    });
+    digests.push({ path, ...digest });
+    before += digest.bytes;
   }
   return digests;
 }

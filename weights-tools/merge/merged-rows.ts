@@ -34,7 +34,8 @@ export function mergedRows(base: WeightRows, factors: LowRank, workspace: Worksp
     await workspace.load(owner, () => factors.readRight(right, scratch));
     await base.read(first, before);
     await factors.readLeft(first, rows, left, scratch);
-    await workspace.gemm.run({ w: before, b: left, a: right, rows, rank, columns }, out);
+    const gemm = await workspace.gemm();
+    await gemm.run({ w: before, b: left, a: right, rows, rank, columns }, out);
     return before;
   }
 

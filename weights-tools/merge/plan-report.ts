@@ -44,6 +44,7 @@ export function summarizePlan(plan: MergePlan, { weights, vision, dropped }: Mer
           `${dropped.length} dropped (${vision === null ? 'no part of the model' : 'aux_vision'}, ${formatByteSize(droppedBytes)})`,
         ]),
     `${formatByteSize(plan.outputBytes)} in ${plan.files.length} files`,
-    `${formatByteSize(plan.peakBytes)} of buffers`,
+    `${formatByteSize(plan.peakBytes)} of buffers` +
+      (plan.options.threads === 1 ? '' : ` on ${plan.options.threads} threads`),
   ].join('; ');
 }

@@ -1,91 +1,56 @@
 import type { ArtifactFolder } from '../artifact-folder.ts';
-import { encodeInPlace, FLOAT_BYTES, refuseNonFinite } from '../float-blocks.ts';
+import { inOrder } from '../in-order.ts';
 import type { Progress } from '../progress.ts';
-import { type MergedTensor, mergedTensor, type MergeReport, reportOf } from './merge-report.ts';
-import type { MergedRows } from './merged-rows.ts';
-import type { MergePlan, TensorJob } from './plan.ts';
-import { roundAndMeasure } from './rounding-loss.ts';
+import type { Watermark } from '../watermark.ts';
+import { startLanes } from './merge-lane.ts';
+import type { MergeModel } from './merge-model.ts';
+import { type MergeReport, reportOf } from './merge-report.ts';
+import { followOutput } from './output-progress.ts';
+import type { MergePlan } from './plan.ts';
+
+interface RunOptions {
+  readonly progress: Progress;
+  readonly signal: AbortSignal;
+  /** Rises with the bytes of tensors that are written, at the end to infinity. */
+  readonly written: Watermark;
+}
 
 /**
- * Executes a plan: file by file, tensor by tensor, block of rows by block of rows, through one buffer that is allocated
- * once. A block is read, widened to f32, computed, rounded once and written to its place.
+ * Executes a plan: tensor by tensor in the order of the files, on as many threads as it has. What comes out does not depend
+ * on their number: each tensor is one thread's from its first row to its last.
  */
 export async function runMerge(
   plan: MergePlan,
+  model: MergeModel,
   folder: ArtifactFolder,
-  { progress, signal }: { progress: Progress; signal: AbortSignal },
+  { progress, signal, written }: RunOptions,
 ): Promise<MergeReport> {
-  const buffer = new ArrayBuffer(Math.ceil(plan.bufferBytes / 4) * 4);
-  const merged: MergedTensor[] = [];
-  for (const { path, layout, jobs } of plan.files) {
-    const output = await folder.create(path, layout.byteLength);
-    try {
-      await output.write(layout.header, 0);
-      for (const job of jobs) {
-        let position = job.start;
-        for await (const bytes of blocksOf(job, buffer, (tensor) => merged.push(tensor))) {
-          signal.throwIfAborted();
-          await output.write(bytes, position);
-          position += bytes.byteLength;
-          progress.advance(bytes.byteLength, job.name);
-        }
-      }
-    } finally {
-      await output.close();
-    }
+  const tasks = plan.files.flatMap((file) => {
+    const { path } = file;
+    const onBytes = (bytes: number): void => {
+      progress.advance(bytes, path);
+    };
+    const output = followOutput(file, folder, { signal, onBytes });
+    return file.jobs.map(({ name }, index) => ({ path, name, index, output }));
+  });
+  const lanes = startLanes(model, plan, folder.path);
+  let bytesWritten = 0;
+  try {
+    const tensors = await inOrder(lanes, tasks, async (lane, { path, name, index, output }) => {
+      signal.throwIfAborted();
+      await output.make();
+      const onBlock = (bytes: number): void => {
+        output.advance(index, bytes);
+        bytesWritten += bytes;
+        written.raise(bytesWritten);
+        progress.advance(bytes, name);
+      };
+      return lane.run({ path, name }, { signal, onBlock });
+    });
+    written.raise(Number.POSITIVE_INFINITY);
+    const merged = tensors.filter((tensor) => tensor !== null);
+    return reportOf(plan.options.weights, merged);
+  } finally {
+    await Promise.all(lanes.map((lane) => lane.close()));
   }
-  return reportOf(plan.weights, merged);
-}
-
-/** Yields the output bytes of a tensor in order; each block lives in `buffer` until the next is asked for. */
-function blocksOf(
-  job: TensorJob,
-  buffer: ArrayBuffer,
-  onMerged: (tensor: MergedTensor) => void,
-): AsyncGenerator<Uint8Array> {
-  const { merged } = job.weight;
-  if (merged !== null) {
-    return mergedBlocks(job, merged, buffer, onMerged);
-  }
-  return job.action === 'copy' ? copiedBlocks(job, buffer) : convertedBlocks(job, buffer);
-}
-
-async function* copiedBlocks(
-  { weight: { tensor }, dtype, rows, rowsPerBlock }: TensorJob,
-  buffer: ArrayBuffer,
-): AsyncGenerator<Uint8Array> {
-  const elementBytes = FLOAT_BYTES[dtype];
-  for (let first = 0; first < rows; first += rowsPerBlock) {
-    const bytes = new Uint8Array(buffer, 0, Math.min(rowsPerBlock, rows - first) * elementBytes);
-    await tensor.source.readInto(bytes, tensor.start + first * elementBytes);
-    yield bytes;
-  }
-}
-
-async function* convertedBlocks(
-  { weight, dtype, rows, columns, rowsPerBlock }: TensorJob,
-  buffer: ArrayBuffer,
-): AsyncGenerator<Uint8Array> {
-  for (let first = 0; first < rows; first += rowsPerBlock) {
-    const values = new Float32Array(buffer, 0, Math.min(rowsPerBlock, rows - first) * columns);
-    await weight.rows.read(first, values);
-    refuseNonFinite(weight.tensor, dtype, values);
-    yield encodeInPlace(dtype, values);
-  }
-}
-
-async function* mergedBlocks(
-  { name, weight, dtype, rows, columns, rowsPerBlock }: TensorJob,
-  merged: MergedRows,
-  buffer: ArrayBuffer,
-  onMerged: (tensor: MergedTensor) => void,
-): AsyncGenerator<Uint8Array> {
-  const tally = { base: 0, added: 0, lost: 0 };
-  for (let first = 0; first < rows; first += rowsPerBlock) {
-    const values = new Float32Array(buffer, 0, Math.min(rowsPerBlock, rows - first) * columns);
-    const before = await merged.readWithBase(first, values);
-    refuseNonFinite(weight.tensor, dtype, values);
-    yield roundAndMeasure(dtype, before, values, tally);
-  }
-  onMerged(mergedTensor(name, merged.rank, tally));
 }

@@ -2,7 +2,7 @@ import { createGemm, type Gemm } from './gemm.ts';
 
 /** What all merged weights of one model share: the matrix product, and one buffer for factors and blocks. */
 export interface Workspace {
-  readonly gemm: Gemm;
+  gemm(): Promise<Gemm>;
   /** The buffer, cut into parts of so many floats, which hold what they held, unless the buffer had to grow. */
   parts<const Sizes extends readonly number[]>(sizes: Sizes): { -readonly [Index in keyof Sizes]: Float32Array };
   /** Calls `fill` unless it was for `owner` that it was called last. */
@@ -10,8 +10,9 @@ export interface Workspace {
   release(): Promise<void>;
 }
 
-export async function createWorkspace(): Promise<Workspace> {
-  const gemm = await createGemm();
+/** @param threads of a product; all processors unless told */
+export function createWorkspace(threads?: number): Workspace {
+  let gemm: Promise<Gemm> | null = null;
   let buffer = new ArrayBuffer(0);
   let loaded: object | null = null;
 
@@ -23,7 +24,7 @@ export async function createWorkspace(): Promise<Workspace> {
   }
 
   return {
-    gemm,
+    gemm: () => (gemm ??= createGemm(threads)),
     parts(sizes) {
       const bytes = 4 * sizes.reduce((sum, size) => sum + size, 0);
       if (buffer.byteLength < bytes) {
@@ -46,7 +47,7 @@ export async function createWorkspace(): Promise<Workspace> {
     },
     async release() {
       replace(0);
-      await gemm.release();
+      await (await gemm)?.release();
     },
   };
 }

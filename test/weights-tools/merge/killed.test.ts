@@ -9,9 +9,13 @@ const MERGE = ['merge', VORA_RANDOM, '--memory', '100KB'];
 /** A merge that is quantized while it is read, of the smallest checkpoint. */
 const MERGE_AND_QUANTIZE = ['export', 'vllm', VORA_AUX, '--group-size', '32', '--memory', '60KB'];
 
-it('a merge killed at five random moments and run again gives identical bytes', { timeout: 240_000 }, async () => {
-  expect(await killMidway(MERGE, { kills: 5, files: 9 })).toBe(5);
-});
+it.each(['1', '2'])(
+  'a merge on %s threads killed at five random moments and run again gives identical bytes',
+  { timeout: 240_000 },
+  async (threads) => {
+    expect(await killMidway([...MERGE, '--threads', threads], { kills: 5, files: 9 })).toBe(5);
+  },
+);
 
 it(
   'merge and quantize in one, killed at twenty random moments, gives identical bytes',
@@ -21,9 +25,13 @@ it(
   },
 );
 
-it.each(['SIGINT', 'SIGTERM'] as const)('%s ends a merge with a clear word and exit code 3', async (signal) => {
+it.each([
+  ['SIGINT', '1'],
+  ['SIGTERM', '1'],
+  ['SIGINT', '2'],
+] as const)('%s ends a merge on %s threads with a clear word and exit code 3', async (signal, threads) => {
   const out = join(await tempFolder(), 'merged');
-  const { child, exit } = startVora(...MERGE, '--out', out);
+  const { child, exit } = startVora(...MERGE, '--threads', threads, '--out', out);
   let stderr = '';
   child.stderr?.on('data', (chunk: Buffer) => {
     stderr += chunk.toString();

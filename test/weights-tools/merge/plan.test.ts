@@ -1,23 +1,29 @@
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { beginArtifactFolder } from '../../../weights-tools/artifact-folder.ts';
-import { type MergeWeight, openMergeModel } from '../../../weights-tools/merge/merge-model.ts';
-import { type MergePlan, planMerge } from '../../../weights-tools/merge/plan.ts';
+import { type MergeModel, type MergeWeight, openMergeModel } from '../../../weights-tools/merge/merge-model.ts';
+import { type MergePlan, planMerge, type PlanOptions } from '../../../weights-tools/merge/plan.ts';
 import { runMerge } from '../../../weights-tools/merge/run.ts';
 import { shardIndex } from '../../../weights-tools/safetensors-shards.ts';
 import { mergeRequest } from '../../../weights-tools/commands/source-options.ts';
+import { createWatermark } from '../../../weights-tools/watermark.ts';
 import { readTensors, tempFolder, VORA_RANDOM } from '../../support/checkpoint-folder.ts';
 
-async function plan(options: { memoryBytes?: number; shardBytes?: number }): Promise<MergePlan> {
+async function openModel(): Promise<MergeModel> {
   const model = await openMergeModel(mergeRequest(VORA_RANDOM, { adapter: [], method: 'exact' }));
   onTestFinished(() => model.close());
-  return planMerge(model, { weights: 'BF16', memoryBytes: 1e9, ...options });
+  return model;
+}
+
+async function plan(options: Partial<PlanOptions>): Promise<MergePlan> {
+  return planMerge(await openModel(), { weights: 'BF16', memoryBytes: 1e9, threads: 1, ...options });
 }
 
 async function run(merge: MergePlan): Promise<string> {
   const folder = await beginArtifactFolder(join(await tempFolder(), 'merged'));
   const progress = { advance() {} };
-  await runMerge(merge, folder, { progress, signal: new AbortController().signal });
+  const { signal } = new AbortController();
+  await runMerge(merge, await openModel(), folder, { progress, signal, written: createWatermark(signal) });
   if (merge.shardOf.size > 0) {
     await folder.write('model.safetensors.index.json', shardIndex(merge.shardOf, merge.llmBytes));
   }
@@ -67,15 +73,14 @@ describe('memory', () => {
   });
 
   it('is not all taken for a copy, however large tensors are', async () => {
-    const model = await openMergeModel(mergeRequest(VORA_RANDOM, { adapter: [], method: 'exact' }));
-    onTestFinished(() => model.close());
+    const model = await openModel();
     const grow = (weight: MergeWeight): MergeWeight => {
       const shape = [152_064, 3584];
       return { ...weight, rows: { ...weight.rows, shape }, tensor: { ...weight.tensor, shape } };
     };
     const embedTokens = [...model.weights].slice(0, 1).map(([name, weight]) => [name, grow(weight)] as const);
     const large = { ...model, weights: new Map(embedTokens) };
-    const { bufferBytes } = planMerge(large, { weights: 'F32', memoryBytes: 64e9 });
+    const { bufferBytes } = planMerge(large, { weights: 'F32', memoryBytes: 64e9, threads: 1 });
     expect(bufferBytes).toBeLessThan(64 * 1024 * 1024);
   });
 });

@@ -154,21 +154,35 @@ describe('tensors that do not make the model', () => {
   });
 });
 
-describe('values that the result cannot hold', () => {
+describe.each(['1', '2'])('values that the result cannot hold, on %s threads', (threads) => {
   it.each<[string, string, string, number, string]>([
     ['NaN in an adapter', `${LAYER}.mlp.up_proj.lora_B.weight`, 'f32', 0x7fc0, 'found NaN, expected what F32 can hold'],
     ['infinity in a weight', 'llm.model.norm.weight', 'f32', 0x7f80, 'found Infinity, expected what F32 can hold'],
     ['65536 in f16', 'llm.model.norm.weight', 'f16', 0x4780, 'found 65536, expected what F16 can hold'],
     ['65536 merged to f16', `${LAYER}.mlp.up_proj.weight`, 'f16', 0xc780, 'expected what F16 can hold'],
+    ['NaN merged to bf16', `${LAYER}.mlp.up_proj.weight`, 'bf16', 0xffff, 'found NaN, expected what BF16 can hold'],
+    ['infinity merged to f32', `${LAYER}.mlp.up_proj.weight`, 'f32', 0xff80, 'found -Infinity, expected what F32'],
   ])('%s', async (_name, tensor, dtype, half, message) => {
     const checkpoint = await changedCheckpoint((tensors) => {
       need(tensors, tensor).bytes.set([half & 0xff, half >> 8]);
     });
     const out = join(await tempFolder(), 'merged');
-    const { code, stderr } = await runInProcess('merge', checkpoint, '--out', out, '--dtype', dtype);
+    const options = ['--dtype', dtype, '--threads', threads];
+    const { code, stderr } = await runInProcess('merge', checkpoint, '--out', out, ...options);
     expect(stderr).toContain(`model.safetensors: tensor ${tensor}: found`);
     expect(stderr).toContain(message);
     expect({ code, finished: existsSync(out) }).toEqual({ code: 1, finished: false });
+  });
+
+  it('are told by the name of the first of two tensors', async () => {
+    const checkpoint = await changedCheckpoint((tensors) => {
+      for (const module of ['self_attn.q_proj', 'mlp.gate_proj']) {
+        need(tensors, `${LAYER}.${module}.lora_A.weight`).bytes.set([0xc0, 0x7f]);
+      }
+    });
+    const out = join(await tempFolder(), 'merged');
+    const { stderr } = await runInProcess('merge', checkpoint, '--out', out, '--threads', threads);
+    expect(stderr).toContain(`tensor ${LAYER}.mlp.gate_proj.lora_A.weight: found NaN`);
   });
 
   it('but the largest number of f16 is one', async () => {
