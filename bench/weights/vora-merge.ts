@@ -8,8 +8,8 @@ import { type BenchShape, type Scale, vora7b } from './shape.ts';
 import { adapted, writeVoraCheckpoint } from './synthetic-model.ts';
 
 const COPY_BLOCK_BYTES = 8 * 1024 * 1024;
-/** Rows of one product; merge takes about as many within 1 GB. */
-const GEMM_ROWS = 1024;
+/** Results of one product, as merge cuts them. */
+const PRODUCT_BYTES = 16 * 1024 * 1024;
 
 /** A merge of VoRA-7B beside the least that it can take: its matrix products, and a copy of its bytes. */
 export async function benchVoraMerge(folder: string, scale: Scale): Promise<void> {
@@ -33,12 +33,12 @@ export async function benchVoraMerge(folder: string, scale: Scale): Promise<void
   );
 }
 
-/** W + B·A of every adapted linear in blocks of rows, nothing read or written. */
+/** W + B·A of every adapted linear in blocks of rows, each on all processors, nothing read or written. */
 async function timeProducts({ llm, lora: { rank, layers } }: BenchShape): Promise<number> {
   const gemm = await createGemm();
   let seconds = 0;
   for (const { rows, columns } of adapted(llm, layers)) {
-    const count = Math.min(rows, GEMM_ROWS);
+    const count = Math.min(rows, Math.floor(PRODUCT_BYTES / (4 * columns)));
     const a = new Float32Array(rank * columns).fill(0.01);
     const b = new Float32Array(count * rank).fill(0.02);
     const w = new Float32Array(count * columns);

@@ -127,7 +127,7 @@ export const ADAPTER_PATTERN_MAX_REPETITIONS = 3;
 /** The generator of DARE's choice takes 32 bits. */
 export const DARE_SEED_MAX = 2 ** 32 - 1;
 
-/** Threads of a command; each opens the model for itself and takes some 30 MB before its first block. */
+/** Threads of a command; more than processors only take memory, some 40 MB each. */
 export const THREADS_MAX = 256;
 
 /** Requests that wait at the endpoint; each holds its embeddings, 15 MB for a 1024-patch image at 7B. */

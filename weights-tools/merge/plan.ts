@@ -5,6 +5,7 @@ import { splitShards } from '../safetensors-shards.ts';
 import { columnsOf, rowsOf, storedRows } from '../weight-rows.ts';
 import type { MergeModel, MergeWeight } from './merge-model.ts';
 import { planBlocks, type WeightBlocks } from './plan-blocks.ts';
+import { memoryOfThread } from './plan-threads.ts';
 
 /** One tensor of the output, and how it comes about. Offsets are in bytes from the start of the output file. */
 export interface TensorJob extends WeightBlocks {
@@ -63,7 +64,7 @@ export function planMerge(
   options: PlanOptions,
 ): MergePlan {
   const { weights, threads, shardBytes } = options;
-  const memoryBytes = options.memoryBytes / threads;
+  const memoryBytes = memoryOfThread(options.memoryBytes, threads);
   const bytesOf = ([, { rows }]: [string, MergeWeight]): number =>
     rowsOf(rows) * columnsOf(rows) * FLOAT_BYTES[weights];
   const ofModel = splitShards([...model], bytesOf, shardBytes).map(({ file, items }) =>
