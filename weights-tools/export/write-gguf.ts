@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import type { ArtifactFolder } from '../artifact-folder.ts';
 import { BadInput } from '../bad-input.ts';
+import { firstFrom } from '../float-blocks.ts';
 import { rowBytes } from '../gguf/ggml-type.ts';
 import { createQuantizePool, type QuantizePool } from '../gguf/quantize-pool.ts';
 import { magnitudeLimit } from '../gguf/scheme.ts';
@@ -69,10 +70,8 @@ async function encode(
 
 /** @throws BadInput for the first value that the type turns into an infinity, or could */
 function refuseTooLarge({ from, name, scheme }: GgufJob, block: Float32Array): void {
-  const limit = magnitudeLimit(scheme.type);
-  for (const value of block) {
-    if (!(Math.abs(value) < limit)) {
-      throw new BadInput(`tensor ${from.name}: found ${value}, expected what ${scheme.type} of ${name} can hold`);
-    }
+  const found = firstFrom(magnitudeLimit(scheme.type), block);
+  if (found !== undefined) {
+    throw new BadInput(`tensor ${from.name}: found ${found}, expected what ${scheme.type} of ${name} can hold`);
   }
 }

@@ -67,15 +67,18 @@ export async function magnitudeThreshold(
   }
   const high = new Float64Array(2 ** 15);
   await passes((values) => {
-    for (const word of new Int32Array(values.buffer, values.byteOffset, values.length)) {
-      const bucket = (word & 0x7fffffff) >>> 16;
+    const bits = new Int32Array(values.buffer, values.byteOffset, values.length);
+    for (let i = 0; i < bits.length; i += 1) {
+      const bucket = ((bits[i] ?? 0) & 0x7fffffff) >>> 16;
       high[bucket] = (high[bucket] ?? 0) + 1;
     }
   });
   const [top, above] = bucketOf(high, count);
   const low = new Float64Array(2 ** 16);
   await passes((values) => {
-    for (const word of new Int32Array(values.buffer, values.byteOffset, values.length)) {
+    const bits = new Int32Array(values.buffer, values.byteOffset, values.length);
+    for (let i = 0; i < bits.length; i += 1) {
+      const word = bits[i] ?? 0;
       if ((word & 0x7fffffff) >>> 16 === top) {
         const bucket = word & 0xffff;
         low[bucket] = (low[bucket] ?? 0) + 1;
