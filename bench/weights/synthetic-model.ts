@@ -32,13 +32,21 @@ const SPREAD = 0.02;
 const VISION = { patchSize: 14, visionHidden: 1536, positions: 1024 } as const;
 const RANDOM_MODEL = join(import.meta.dirname, '../../models/vora-random');
 
-/** A VoRA checkpoint as its training writes it, in bf16. Returns the bytes of its tensors. */
+/**
+ * A VoRA checkpoint as its training writes it, in bf16: module by module, the adapters of each beside its weight. Returns the
+ * bytes of its tensors.
+ */
 export async function writeVoraCheckpoint(folder: string, { llm, lora }: BenchShape): Promise<number> {
-  const tensors = [...llmShapes(llm)].map(([name, shape]) => bf16(`${LLM_PREFIX}${name}`, shape));
-  for (const { weight, rows, columns } of adapted(llm, lora.layers)) {
-    const { a, b } = loraNames(`${LLM_PREFIX}${weight}`);
-    tensors.push(bf16(a, [lora.rank, columns]), bf16(b, [rows, lora.rank]));
-  }
+  const linears = new Map(adapted(llm, lora.layers).map((linear) => [linear.weight, linear]));
+  const tensors = [...llmShapes(llm)].flatMap(([name, shape]): SyntheticTensor[] => {
+    const stored = `${LLM_PREFIX}${name}`;
+    const linear = linears.get(name);
+    if (linear === undefined) {
+      return [bf16(stored, shape)];
+    }
+    const { a, b } = loraNames(stored);
+    return [bf16(stored, shape), bf16(a, [lora.rank, linear.columns]), bf16(b, [linear.rows, lora.rank])];
+  });
   tensors.push(...[...visionShapes(VISION, llm.hiddenSize)].map(([name, shape]) => bf16(name, shape)));
   tensors.push(bf16(`${AUX_VISION_PREFIX}head.weight`, [64, 64]));
   const targets = Object.values(LINEARS);

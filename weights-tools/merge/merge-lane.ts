@@ -34,8 +34,8 @@ export interface LaneSetup {
 }
 
 /** A lane on this thread, with one buffer that is allocated once. */
-export function openLane(plan: MergePlan, folder: string): MergeLane {
-  const buffer = new ArrayBuffer(Math.ceil(plan.bufferBytes / 4) * 4);
+export function openLane(plan: MergePlan, folder: string, bufferBytes: number): MergeLane {
+  const buffer = new ArrayBuffer(Math.ceil(bufferBytes / 4) * 4);
   return {
     async run({ path, name }, context) {
       const job = plan.files.find((file) => file.path === path)?.jobs.find((one) => one.name === name);
@@ -53,12 +53,12 @@ export function openLane(plan: MergePlan, folder: string): MergeLane {
   };
 }
 
-/** As many lanes as the plan has threads; a single one is on this thread. */
+/** As many lanes to compute as the plan has threads; a single one is on this thread. */
 export function startLanes(model: MergeModel, plan: MergePlan, folder: string): MergeLane[] {
   const { request } = model;
   const { options } = plan;
   return options.threads === 1
-    ? [openLane(plan, folder)]
+    ? [openLane(plan, folder, plan.bufferBytes)]
     : Array.from({ length: options.threads }, () => threadLane({ request, options, folder }));
 }
 

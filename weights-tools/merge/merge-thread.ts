@@ -6,7 +6,8 @@ import { planMerge } from './plan.ts';
 
 /** A lane on a thread of its own: readers of weights are no data, so it opens the merge itself. */
 async function open({ request, options, folder }: LaneSetup): Promise<MergeLane> {
-  return openLane(planMerge(await openMergeModel(request, 1), options), folder);
+  const plan = planMerge(await openMergeModel(request, 1), options);
+  return openLane(plan, folder, plan.bufferBytes);
 }
 
 let opened: Promise<MergeLane> | null = null;

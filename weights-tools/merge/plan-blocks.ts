@@ -4,6 +4,16 @@ import { FLOAT_BYTES, type FloatDtype } from '../float-blocks.ts';
 import { columnsOf, rowsOf } from '../weight-rows.ts';
 import type { MergeWeight } from './merge-model.ts';
 
+/** Where the memory goes, in bytes. */
+export interface MemoryShares {
+  /** All of it. */
+  readonly memoryBytes: number;
+  /** For blocks of what is only copied. */
+  readonly copyBytes: number;
+  /** For each thread that computes. */
+  readonly threadBytes: number;
+}
+
 /** A weight on its way through memory, whole rows at a time. */
 export interface WeightBlocks {
   /** `copy` moves bytes, `convert` goes through f32 to its dtype, `merge` adds what is low rank on the way. */
@@ -18,24 +28,36 @@ export interface WeightBlocks {
   readonly scratchBytes: number;
 }
 
-/** Of the memory: for the buffer of results, and for what it takes to compute them. */
+/** Of all memory: for copies. */
+const COPY_SHARE = 1 / 8;
+/** Of a thread's memory: for the buffer of results, and for what it takes to compute them. */
 const BUFFER_SHARE = 1 / 4;
 const SCRATCH_SHARE = 3 / 4;
 /** Past this a block is not faster: progress and Ctrl-C would be coarser, and memory taken for nothing. */
 const BLOCK_MAX_BYTES = 16 * 1024 * 1024;
+/** What a thread of its own takes before its first buffer, heap and program; 37 MB were measured. */
+const THREAD_BYTES = 40e6;
+
+/** How `memoryBytes` are shared among copies and so many threads. */
+export function shareMemory(memoryBytes: number, threads: number): MemoryShares {
+  const copyBytes = Math.floor(Math.min(memoryBytes * COPY_SHARE, BLOCK_MAX_BYTES));
+  const rest = memoryBytes - copyBytes;
+  return { memoryBytes, copyBytes, threadBytes: threads === 1 ? rest : rest / threads - THREAD_BYTES };
+}
 
 /**
  * Cuts a weight into blocks that fit the memory.
  *
- * @param memoryBytes of one thread
  * @throws BadInput when not even one row fits
  */
-export function planBlocks(weight: MergeWeight, dtype: FloatDtype, memoryBytes: number): WeightBlocks {
+export function planBlocks(weight: MergeWeight, dtype: FloatDtype, shares: MemoryShares): WeightBlocks {
   const { action, rows, columns, rowBytes } = wholeRows(weight, dtype);
-  const fit = rowsThatFit(weight, dtype, memoryBytes);
+  const fit = rowsThatFit(weight, dtype, shares);
   if (fit < 1) {
-    const needed = formatByteSize(Math.max(rowBytes / BUFFER_SHARE, scratchOf(weight, 1) / SCRATCH_SHARE));
-    throw new BadInput(`${weight.rows.name}: one row needs --memory ${needed}, found ${formatByteSize(memoryBytes)}`);
+    const { memoryBytes, threadBytes } = shares;
+    const needed = Math.max(rowBytes / BUFFER_SHARE, scratchOf(weight, 1) / SCRATCH_SHARE);
+    const [expected, found] = [(needed * memoryBytes) / threadBytes, memoryBytes].map(formatByteSize);
+    throw new BadInput(`${weight.rows.name}: one row needs --memory ${expected}, found ${found}`);
   }
   const most = Math.min(rows, fit, Math.max(1, Math.floor(BLOCK_MAX_BYTES / rowBytes)));
   const rowsPerBlock = action === 'merge' ? withoutLastRowAlone(rows, most) : most;
@@ -49,15 +71,16 @@ export function planBlocks(weight: MergeWeight, dtype: FloatDtype, memoryBytes: 
   };
 }
 
-/** How many rows of a weight so much memory holds, which may be more than it has, or none. */
-export function rowsThatFit(weight: MergeWeight, dtype: FloatDtype, memoryBytes: number): number {
+/** How many rows of a weight its share of the memory holds, which may be more than it has, or none. */
+export function rowsThatFit(weight: MergeWeight, dtype: FloatDtype, { copyBytes, threadBytes }: MemoryShares): number {
   const { action, rowBytes } = wholeRows(weight, dtype);
-  const inBuffer = Math.floor((memoryBytes * BUFFER_SHARE) / rowBytes);
+  if (action === 'copy') {
+    return Math.floor(copyBytes / rowBytes);
+  }
+  const inBuffer = Math.floor((threadBytes * BUFFER_SHARE) / rowBytes);
   const fixed = scratchOf(weight, 0);
   const perRow = scratchOf(weight, 1) - fixed;
-  return action === 'copy' || perRow === 0
-    ? inBuffer
-    : Math.min(inBuffer, Math.floor((memoryBytes * SCRATCH_SHARE - fixed) / perRow));
+  return perRow === 0 ? inBuffer : Math.min(inBuffer, Math.floor((threadBytes * SCRATCH_SHARE - fixed) / perRow));
 }
 
 function wholeRows(

@@ -1,19 +1,12 @@
 import { FLOAT_BYTES, type FloatDtype } from '../float-blocks.ts';
 import { columnsOf, rowsOf } from '../weight-rows.ts';
 import type { MergeModel } from './merge-model.ts';
-import { rowsThatFit } from './plan-blocks.ts';
+import { rowsThatFit, shareMemory } from './plan-blocks.ts';
 
 /** Below this a merge is over before its threads have started. */
 const THREADS_FROM_BYTES = 256e6;
-/** What a thread of its own takes before its first buffer, heap and program; 37 MB were measured. */
-const THREAD_BYTES = 40e6;
 /** A product of fewer rows spends more time on arranging its right factor than on multiplying. */
 const ROWS_WORTH_A_PRODUCT = 128;
-
-/** What is left for a thread's buffers. */
-export function memoryOfThread(memoryBytes: number, threads: number): number {
-  return threads === 1 ? memoryBytes : memoryBytes / threads - THREAD_BYTES;
-}
 
 /**
  * How many threads share a merge: so many as the command line says, or one for each processor where the merge is worth it;
@@ -31,7 +24,7 @@ export function threadsFor(
   const haveRoom = (): boolean =>
     merged.every(
       (weight) =>
-        rowsThatFit(weight, weights, memoryOfThread(memoryBytes, threads)) >=
+        rowsThatFit(weight, weights, shareMemory(memoryBytes, threads)) >=
         Math.min(rowsOf(weight.rows), ROWS_WORTH_A_PRODUCT),
     );
   while (threads > 1 && !haveRoom()) {

@@ -4,8 +4,7 @@ import { FLOAT_BYTES, type FloatDtype, floatDtypeOf } from '../float-blocks.ts';
 import { splitShards } from '../safetensors-shards.ts';
 import { columnsOf, rowsOf, storedRows } from '../weight-rows.ts';
 import type { MergeModel, MergeWeight } from './merge-model.ts';
-import { planBlocks, type WeightBlocks } from './plan-blocks.ts';
-import { memoryOfThread } from './plan-threads.ts';
+import { type MemoryShares, planBlocks, shareMemory, type WeightBlocks } from './plan-blocks.ts';
 
 /** One tensor of the output, and how it comes about. Offsets are in bytes from the start of the output file. */
 export interface TensorJob extends WeightBlocks {
@@ -40,9 +39,11 @@ export interface MergePlan {
   readonly files: readonly PlannedFile[];
   /** `weight_map` of the index; empty for a single file. */
   readonly shardOf: ReadonlyMap<string, string>;
+  /** Bytes of the buffer that all copies share. */
+  readonly copyBytes: number;
   /** Bytes of the buffer that all results of one thread share. */
   readonly bufferBytes: number;
-  /** The same and what computing the largest of them takes beside it, for all threads. */
+  /** Both, and what computing the largest result takes beside it, for all threads. */
   readonly peakBytes: number;
   /** Bytes of all tensors of the language model. */
   readonly llmBytes: number;
@@ -54,8 +55,8 @@ export const VISION_FILE = 'vision/embedding.safetensors';
 /**
  * Plans a merge from headers alone: every output byte has its place before the first is read.
  *
- * Peak memory of the run is `peakBytes`, at most `memoryBytes`, beside the runtime itself: for each thread a block of results,
- * and what its weight says that reading it takes.
+ * Peak memory of the run is `peakBytes`, at most `memoryBytes`, beside the runtime itself: a block of copies, and for each thread
+ * a block of results and what its weight says that reading it takes.
  *
  * @throws BadInput when not even one row fits the memory
  */
@@ -64,26 +65,31 @@ export function planMerge(
   options: PlanOptions,
 ): MergePlan {
   const { weights, threads, shardBytes } = options;
-  const memoryBytes = memoryOfThread(options.memoryBytes, threads);
+  const shares = shareMemory(options.memoryBytes, threads);
   const bytesOf = ([, { rows }]: [string, MergeWeight]): number =>
     rowsOf(rows) * columnsOf(rows) * FLOAT_BYTES[weights];
   const ofModel = splitShards([...model], bytesOf, shardBytes).map(({ file, items }) =>
-    planFile(file, new Map(items), () => weights, memoryBytes),
+    planFile(file, new Map(items), () => weights, shares),
   );
   const files = [...ofModel];
   if (vision !== null) {
-    files.push(planFile(VISION_FILE, visionWeights(vision.tensors), ({ tensor }) => floatDtypeOf(tensor), memoryBytes));
+    files.push(planFile(VISION_FILE, visionWeights(vision.tensors), ({ tensor }) => floatDtypeOf(tensor), shares));
   }
   const jobs = files.flatMap((file) => file.jobs);
   const shardOf =
     ofModel.length > 1 ? ofModel.flatMap(({ path, jobs: own }) => own.map((job) => [job.name, path] as const)) : [];
-  const bufferBytes = Math.max(...jobs.map((job) => job.bufferBytes));
+  const copies = jobs.filter(({ action }) => action === 'copy');
+  const computed = jobs.filter(({ action }) => action !== 'copy');
+  const copyBytes = Math.max(0, ...copies.map((job) => job.bufferBytes));
+  const bufferBytes = Math.max(0, ...computed.map((job) => job.bufferBytes));
+  const scratchBytes = Math.max(0, ...computed.map((job) => job.scratchBytes));
   return {
     options,
     files,
     shardOf: new Map(shardOf),
+    copyBytes,
     bufferBytes,
-    peakBytes: threads * (bufferBytes + Math.max(...jobs.map((job) => job.scratchBytes))),
+    peakBytes: copyBytes + threads * (bufferBytes + scratchBytes),
     llmBytes: ofModel.flatMap((file) => file.jobs).reduce((sum, { start, end }) => sum + end - start, 0),
     outputBytes: files.reduce((sum, { layout }) => sum + layout.byteLength, 0),
   };
@@ -102,7 +108,7 @@ function planFile(
   path: string,
   weights: ReadonlyMap<string, MergeWeight>,
   dtypeOf: (weight: MergeWeight) => FloatDtype,
-  memoryBytes: number,
+  shares: MemoryShares,
 ): PlannedFile {
   const layout = layoutSafetensors(
     [...weights].map(([name, weight]) => ({ name, dtype: dtypeOf(weight), shape: weight.rows.shape })),
@@ -112,7 +118,7 @@ function planFile(
     const weight = weights.get(name);
     if (weight !== undefined) {
       const dtype = dtypeOf(weight);
-      jobs.push({ name, dtype, shape, start, end, weight, ...planBlocks(weight, dtype, memoryBytes) });
+      jobs.push({ name, dtype, shape, start, end, weight, ...planBlocks(weight, dtype, shares) });
     }
   }
   return { path, layout, jobs };

@@ -293,7 +293,7 @@ describe('folders and files', () => {
 
   it('memory for less than a row', async () => {
     expect(await refused(1, VORA_RANDOM, '--memory', '10KB')).toContain(
-      'one row needs --memory 24.7 kB, found 10.0 kB',
+      'one row needs --memory 28.2 kB, found 10.0 kB',
     );
   });
 });

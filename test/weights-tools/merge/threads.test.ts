@@ -44,7 +44,7 @@ async function twoAdapters(): Promise<string[]> {
 
 describe('a merge on several threads', () => {
   it.each([
-    ['VoRA in small blocks', () => [VORA_RANDOM, '--memory', '122MB']],
+    ['VoRA in small blocks', () => [VORA_RANDOM, '--memory', '139MB']],
     ['base and adapter apart', () => [ADAPTER, '--base', BASE, '--dtype', 'f32']],
     ['two adapters combined', twoAdapters],
   ])('gives the bytes and the report of one: %s', async (_name, source) => {
