@@ -37,10 +37,11 @@ def make_chart(rng: Random, held_out: bool) -> Picture:
     summary = f"A bar chart where {highest} is the highest and {lowest} is the lowest."
     picture.turns = [
         Turn("summary", rng.choice(("Summarize the chart.", *DESCRIBE)), summary),
-        Turn("highest", "Which bar is the highest?", highest),
-        Turn("lowest", "Which bar is the lowest?", lowest),
+        Turn("highest", "Which bar is the highest?", f"The highest bar is {highest}.", highest),
+        Turn("lowest", "Which bar is the lowest?", f"The lowest bar is {lowest}.", lowest),
     ]
-    picture.image = _draw(rng, labels, heights, HELD_OUT_FONTS if held_out else TRAINING_FONTS)
+    fonts = HELD_OUT_FONTS if held_out else TRAINING_FONTS
+    picture.draw_later(rng, lambda chance: _draw(chance, labels, heights, fonts))
     return picture
 
 

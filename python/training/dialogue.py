@@ -14,7 +14,7 @@ from training.picture import Picture, Turn
 from training.tokenizer import SYSTEM, token_id
 
 CELL_COUNT = CELLS * CELLS
-TURNS_LENGTH = 64
+TURNS_LENGTH = 96
 """Token places for the turns of one row."""
 PADDING = -1
 CONTEXT = 0

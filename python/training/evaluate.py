@@ -29,7 +29,7 @@ class Score:
     right: int
     count: int
     blind: float
-    """Share of the commonest answer: what a model that sees nothing can reach at most."""
+    """Share of the commonest answer, as far as the question leaves it open: what who sees nothing can reach."""
 
     @property
     def accuracy(self) -> float:
@@ -52,7 +52,7 @@ class Tally:
 
     def add(self, turn: Turn, right: bool) -> None:
         self.right[turn.kind] += right
-        self.answers[turn.kind][turn.answer] += 1
+        self.answers[turn.kind][turn.guess] += 1
 
     def scores(self) -> list[Score]:
         return [

@@ -23,7 +23,7 @@ def answer_loss(decoder: Decoder, hidden: Tensor, ids: Tensor, branch: Tensor, t
     A token weighs one over the root of its answer's length: else a page of text outweighs ten one-word answers.
     """
     learned = target[:, 1:] == 1
-    logits = decoder.lm_head(hidden[:, :-1][learned])
+    logits = decoder.lm_head(hidden[:, :-1][learned]).float()
     wanted = ids[:, 1:][learned]
     turn = branch.clamp(min=0)
     lengths = torch.zeros_like(turn).scatter_add_(1, turn, target).gather(1, turn)[:, 1:][learned]

@@ -35,7 +35,8 @@ def make_text(rng: Random, held_out: bool, difficulty: float = 1.0, lines: int |
             picture.label(row, column + index, "place", index + 1)
             picture.label(row, column + index, "line", line + 1)
     picture.turns = _turns(rng, kinds, texts)
-    picture.image = _draw(rng, texts, places, HELD_OUT_FONTS if held_out else TRAINING_FONTS, difficulty)
+    fonts = HELD_OUT_FONTS if held_out else TRAINING_FONTS
+    picture.draw_later(rng, lambda chance: _draw(chance, texts, places, fonts, difficulty))
     return picture
 
 

@@ -70,7 +70,8 @@ def _phrases() -> list[str]:
     phrases = [SYSTEM, "system\n", "user\n", "assistant\n", "Repeat", "A sign that says"] * 8
     phrases += [*text_picture.READ, *text_picture.DESCRIBE, *text_picture.SPECIAL.values()] * 4
     phrases += ["What does line ?", "Read line .", "Summarize the chart.", *scene.PLACES] * 4
-    phrases += [f"Which bar is the {which}?" for which in ("highest", "lowest")] * 4
+    for which in ("highest", "lowest"):
+        phrases += [f"Which bar is the {which}?", f"The {which} bar is ."] * 4
     phrases += ["A bar chart where is the highest and is the lowest."] * len(chart.LABELS)
     for _ in range(400):
         phrases += [text for turn in make_scene(rng, False).turns for text in (turn.question, turn.answer)]
