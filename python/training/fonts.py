@@ -6,28 +6,34 @@ from pathlib import Path
 
 from PIL import ImageFont
 
+_STIX = "matplotlib/mpl-data/fonts/ttf"
 TRAINING_FONTS = (
-    "font_roboto/Roboto-Regular.ttf",
-    "font_roboto/Roboto-Medium.ttf",
-    "font_roboto/Roboto-Bold.ttf",
-    "font_rhd/RedHatDisplay-Medium.ttf",
-    "font_rhd/RedHatDisplay-Bold.ttf",
-    "font_source_sans_pro/SourceSansPro-Regular.ttf",
-    "font_source_sans_pro/SourceSansPro-Semibold.ttf",
-    "font_source_sans_pro/SourceSansPro-Bold.ttf",
-    "font_source_serif_pro/SourceSerifPro-Regular.ttf",
-    "font_source_serif_pro/SourceSerifPro-Semibold.ttf",
-    "font_source_serif_pro/SourceSerifPro-Bold.ttf",
-    "font_hanken_grotesk/HankenGrotesk-Regular.otf",
-    "font_hanken_grotesk/HankenGrotesk-Bold.otf",
-    "font_manrope/Manrope-Medium.ttf",
-    "font_manrope/Manrope-Bold.ttf",
+    "font_roboto/files/Roboto-Regular.ttf",
+    "font_roboto/files/Roboto-Medium.ttf",
+    "font_roboto/files/Roboto-Bold.ttf",
+    "font_rhd/files/RedHatDisplay-Medium.ttf",
+    "font_rhd/files/RedHatDisplay-Bold.ttf",
+    "font_source_sans_pro/files/SourceSansPro-Regular.ttf",
+    "font_source_sans_pro/files/SourceSansPro-Semibold.ttf",
+    "font_source_sans_pro/files/SourceSansPro-Bold.ttf",
+    "font_source_serif_pro/files/SourceSerifPro-Regular.ttf",
+    "font_source_serif_pro/files/SourceSerifPro-Semibold.ttf",
+    "font_source_serif_pro/files/SourceSerifPro-Bold.ttf",
+    "font_hanken_grotesk/files/HankenGrotesk-Regular.otf",
+    "font_hanken_grotesk/files/HankenGrotesk-Bold.otf",
+    "font_manrope/files/Manrope-Medium.ttf",
+    "font_manrope/files/Manrope-Bold.ttf",
+    "ttf_opensans/ttf/OpenSans-Regular.ttf",
+    "ttf_opensans/ttf/OpenSans-SemiBold.ttf",
+    "ttf_opensans/ttf/OpenSans-Bold.ttf",
+    f"{_STIX}/STIXGeneral.ttf",
+    f"{_STIX}/STIXGeneralBol.ttf",
 )
 HELD_OUT_FONTS = (
-    "font_lato/Lato-Regular.ttf",
-    "font_lato/Lato-Bold.ttf",
-    "font_caladea/Caladea-Regular.ttf",
-    "font_caladea/Caladea-Bold.ttf",
+    "font_lato/files/Lato-Regular.ttf",
+    "font_lato/files/Lato-Bold.ttf",
+    "font_caladea/files/Caladea-Regular.ttf",
+    "font_caladea/files/Caladea-Bold.ttf",
 )
 SIZES_PX = (13, 14, 15)
 
@@ -35,8 +41,8 @@ SIZES_PX = (13, 14, 15)
 @cache
 def load_font(name: str, size_px: int) -> ImageFont.FreeTypeFont:
     """The font `package/file` at one size; ModuleNotFoundError names a package that is not installed."""
-    package, file = name.split("/")
+    package, file = name.split("/", 1)
     spec = find_spec(package)
     if spec is None or spec.origin is None:
-        raise ModuleNotFoundError(f"{package} is not installed: see python/requirements.txt")
-    return ImageFont.truetype(Path(spec.origin).parent / "files" / file, size_px)
+        raise ModuleNotFoundError(f"{package} is not installed: see python/training/requirements.txt")
+    return ImageFont.truetype(Path(spec.origin).parent / file, size_px)
