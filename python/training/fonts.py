@@ -1,12 +1,14 @@
 """Open fonts from PyPI packages, split into training and held-out families."""
 
 from functools import cache
+from importlib import import_module
 from importlib.util import find_spec
+from io import BytesIO
 from pathlib import Path
 
 from PIL import ImageFont
 
-_STIX = "matplotlib/mpl-data/fonts/ttf"
+_MATPLOTLIB = "matplotlib/mpl-data/fonts/ttf"
 TRAINING_FONTS = (
     "font_roboto/files/Roboto-Regular.ttf",
     "font_roboto/files/Roboto-Medium.ttf",
@@ -26,9 +28,22 @@ TRAINING_FONTS = (
     "ttf_opensans/ttf/OpenSans-Regular.ttf",
     "ttf_opensans/ttf/OpenSans-SemiBold.ttf",
     "ttf_opensans/ttf/OpenSans-Bold.ttf",
-    f"{_STIX}/STIXGeneral.ttf",
-    f"{_STIX}/STIXGeneralBol.ttf",
+    f"{_MATPLOTLIB}/STIXGeneral.ttf",
+    f"{_MATPLOTLIB}/STIXGeneralBol.ttf",
+    f"{_MATPLOTLIB}/cmr10.ttf",
+    f"{_MATPLOTLIB}/cmss10.ttf",
+    "font_fredoka_one/files/FredokaOne-Regular.ttf",
+    "pymupdf_fonts/FiraGO_Regular",
+    "pymupdf_fonts/FiraGO_Bold",
+    "pymupdf_fonts/FiraMono_Regular",
+    "pymupdf_fonts/NotoSans_Regular",
+    "pymupdf_fonts/NotoSans_Bold",
+    "pymupdf_fonts/SpaceMono_Regular",
+    "pymupdf_fonts/Ubuntu_Regular",
+    "pymupdf_fonts/Ubuntu_Bold",
+    "pymupdf_fonts/UbuntuMono_Bold",
 )
+"""`package/file`; in pymupdf_fonts the name of a module that holds the bytes."""
 HELD_OUT_FONTS = (
     "font_lato/files/Lato-Regular.ttf",
     "font_lato/files/Lato-Bold.ttf",
@@ -40,8 +55,10 @@ SIZES_PX = (13, 14, 15)
 
 @cache
 def load_font(name: str, size_px: int) -> ImageFont.FreeTypeFont:
-    """The font `package/file` at one size; ModuleNotFoundError names a package that is not installed."""
+    """A font of the lists at one size; ModuleNotFoundError names a package that is not installed."""
     package, file = name.split("/", 1)
+    if package == "pymupdf_fonts":
+        return ImageFont.truetype(BytesIO(import_module(f"{package}.{file}").fontbuffer), size_px)
     spec = find_spec(package)
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError(f"{package} is not installed: see python/training/requirements.txt")

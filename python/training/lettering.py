@@ -1,7 +1,7 @@
 """How one line of text is set: as the font has it, or slanted, squeezed and thickened.
 
-Twenty fonts are few. A line that is set otherwise looks like one of a family that nobody has drawn, and a reader of
-such lines reads fonts that it never saw. Held-out pictures are always set as the font has it.
+A few dozen fonts are few. A line that is set otherwise looks like one of a family that nobody has drawn, and who
+learns from such lines reads fonts that it never saw. Held-out pictures are always set as the font has it.
 """
 
 from dataclasses import dataclass

@@ -16,7 +16,7 @@ class Recipe:
     teacher_width: int = 192
     teacher_depth: int = 3
     teacher_batch: int = 64
-    teacher_steps: int = 1500
+    teacher_steps: int = 2500
     vision_width: int = 768
     lora_rank: int = 128
     lora_layers: int = 5
