@@ -12,7 +12,7 @@ class Recipe:
     pictures: int = 240_000
     batch: int = 32
     """Rows of a step, per process."""
-    llm_steps: int = 3500
+    llm_steps: int = 5000
     teacher_width: int = 192
     teacher_depth: int = 3
     teacher_batch: int = 64
@@ -22,7 +22,7 @@ class Recipe:
     lora_layers: int = 5
     look_batch: int = 64
     look_steps: int = 1200
-    vora_steps: int = 8000
+    vora_steps: int = 6000
     evaluated: int = 1000
     compiled: bool = True
     study_seeds: int = 2
