@@ -28,7 +28,7 @@ it(
         image: 'chart.png',
         kind: 'highest',
         question: 'Which bar is the highest?',
-        answer: 'The highest bar is F.',
+        answer: 'F',
         unknown: 'F',
       },
     ]);
