@@ -1,20 +1,30 @@
 import { ANSWER_MAX_CHARS } from '../src/core/limits.ts';
+import { buildChoice, type TokenLogprob } from '../src/core/protocol/answer-delta.ts';
 import { type ChatCompletion, completion, type ResponseIdentity } from '../src/core/protocol/chat-response.ts';
 import { RequestError } from '../src/core/protocol/failure.ts';
-import type { AnswerEvent } from './upstream-answer.ts';
+import type { AnswerEvent, Expected } from './upstream-answer.ts';
 
 /** A whole answer for a client that does not stream. Throws where the stream would have shown an error. */
 export async function collectAnswer(
   answer: AsyncIterable<AnswerEvent>,
   identity: ResponseIdentity,
+  { choices, logprobs }: Pick<Expected, 'choices' | 'logprobs'>,
 ): Promise<ChatCompletion> {
-  let text = '';
+  const builders = Array.from({ length: choices }, () => buildChoice(logprobs));
+  let chars = 0;
   for await (const event of answer) {
     if (event.kind === 'end') {
-      return completion(identity, { text, finishReason: event.finishReason, usage: event.usage });
+      const { finishReasons, usage } = event;
+      return completion(
+        identity,
+        finishReasons.map((reason, index) => (builders[index] ?? buildChoice(logprobs)).finish(reason)),
+        usage,
+      );
     }
-    text += event.text;
-    if (text.length > ANSWER_MAX_CHARS) {
+    builders[event.index]?.add(event);
+    builders[event.index]?.list(event.logprobs, event.kind);
+    chars += charsOf(event);
+    if (chars > ANSWER_MAX_CHARS) {
       throw new RequestError({
         kind: 'upstream-broke',
         message: `The answer grew over ${ANSWER_MAX_CHARS} characters`,
@@ -22,4 +32,18 @@ export async function collectAnswer(
     }
   }
   throw new RequestError({ kind: 'upstream-broke', message: 'The answer has no end' });
+}
+
+function charsOf(event: Exclude<AnswerEvent, { kind: 'end' }>): number {
+  const own = 'text' in event ? event.text.length : event.id.length + event.name.length;
+  return own + event.logprobs.reduce((sum, token) => sum + tokenChars(token), 0);
+}
+
+/** About what a listed token takes as JSON, its alternatives included. */
+const TOKEN_CHARS = 64;
+
+function tokenChars(token: TokenLogprob): number {
+  return [token, ...token.top_logprobs].reduce((sum, { token: text, bytes }) => {
+    return sum + TOKEN_CHARS + text.length + 4 * (bytes?.length ?? 0);
+  }, 0);
 }
