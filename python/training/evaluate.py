@@ -110,7 +110,7 @@ def _judge(vora: Vora, dialogue: Dialogue, asked: list[Asked], patches: Tensor, 
         rows = np.stack([dialogue.row(one.context, one.turns, one.joint).stacked() for one in asked])
         ids, branch, position, target = unpack(rows, device)
         hidden = vora(ids, branch, position, patches.to(device), causal)[-1]
-        wrong = (vora.llm.lm_head(hidden[:, :-1]).argmax(-1) != ids[:, 1:]) & (target[:, 1:] == 1)
+        wrong = (vora.llm.lm_head(hidden[:, :-1]).argmax(-1) != ids[:, 1:]) & (target[:, 1:] > 0)
         for row, one in enumerate(asked):
             placed = set(branch[row].tolist()) - {CONTEXT, PADDING}
             if one.turns and not placed:

@@ -8,15 +8,15 @@ from training.decoder import DecoderConfig
 @dataclass(frozen=True)
 class Recipe:
     decoder: DecoderConfig = field(default_factory=DecoderConfig)
-    texts: int = 180_000
+    texts: int = 120_000
     pictures: int = 240_000
     batch: int = 32
     """Rows of a step, per process."""
-    llm_steps: int = 5000
+    llm_steps: int = 3500
     teacher_width: int = 192
     teacher_depth: int = 3
     teacher_batch: int = 64
-    teacher_steps: int = 1500
+    teacher_steps: int = 2500
     vision_width: int = 768
     lora_rank: int = 128
     lora_layers: int = 5
@@ -40,7 +40,9 @@ class Recipe:
 
 FULL = Recipe()
 SMOKE = Recipe(
-    decoder=DecoderConfig(hidden_size=64, intermediate_size=128, num_hidden_layers=3, num_attention_heads=2),
+    decoder=DecoderConfig(
+        hidden_size=64, intermediate_size=128, num_hidden_layers=3, num_attention_heads=2, num_key_value_heads=2
+    ),
     texts=300,
     pictures=300,
     batch=10,

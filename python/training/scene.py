@@ -93,11 +93,12 @@ def questions(rng: Random, things: list[Thing]) -> list[Turn]:
     if sum(t.name == thing.name for t in things) == 1:
         corner = PLACES[thing.place]
         turns.append(Turn("where", f"Where is the {thing.name}?", f"The {thing.name} is at the {corner}.", corner))
-    asked = thing.name if rng.random() < 0.5 else _absent(rng, things)
-    exists = asked in {t.name for t in things}
-    answer = f"Yes, there is {_a(asked)}." if exists else f"No, there is no {asked}."
-    turns.append(Turn("exists", f"Is there {_a(asked)}?", answer, "yes" if exists else "no"))
-    return turns
+    there, absent = rng.choice(things).name, _absent(rng, things)
+    return [
+        *turns,
+        Turn("exists", f"Is there {_a(there)}?", f"Yes, there is {_a(there)}.", "Yes"),
+        Turn("exists", f"Is there {_a(absent)}?", f"No, there is no {absent}.", "No"),
+    ]
 
 
 def _absent(rng: Random, things: list[Thing]) -> str:
