@@ -16,6 +16,8 @@ export interface Configuration {
   readonly frames: readonly Frame[];
   /** The text may end here. */
   readonly accepts: boolean;
+  /** How often the machine had forgotten when it made this. */
+  readonly age: number;
   /** By the next byte; filled as they are asked for. */
   readonly steps: (Configuration | null | undefined)[];
 }
@@ -47,6 +49,7 @@ export function createMachine(grammar: Expression): Machine {
   const configurations = new Map<string, Configuration>();
   let lastFrame = 0;
   let kept = 0;
+  let age = 0;
 
   function frame(expression: Expression, position: number, next: Frame | null): Frame {
     let own = frames.get(expression);
@@ -186,28 +189,32 @@ export function createMachine(grammar: Expression): Machine {
     const key = `${sorted.map(({ id }) => id).join()}${accepts ? '.' : ''}`;
     let known = configurations.get(key);
     if (known === undefined) {
-      known = { frames: sorted, accepts, steps: [] };
+      known = { frames: sorted, accepts, age, steps: [] };
+      configurations.set(key, known);
       kept += sorted.length + CONFIGURATION_WAYS;
       if (kept > GRAMMAR_KEPT_WAYS_MAX) {
         forget();
       }
-      configurations.set(key, known);
     }
     return known;
   }
 
-  /** What is in use goes on with the objects it has, but leads to no others; equal ones that come later are made anew. */
+  /** What is in use leads nowhere any more, so that it holds on to nothing; it is made anew when it is stepped from. */
   function forget(): void {
     configurations.forEach(({ steps }) => steps.splice(0));
     configurations.clear();
     frames.clear();
     kept = 0;
+    age += 1;
   }
 
   function step(from: Configuration, byte: number): Configuration | null {
     const known = from.steps[byte];
     if (known !== undefined) {
       return known;
+    }
+    if (from.age !== age) {
+      return step(intern(from.frames, from.accepts), byte);
     }
     const next = from.frames.flatMap((at) => advance(at, byte));
     const reached = next.length === 0 ? null : configuration(next);
