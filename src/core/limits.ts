@@ -106,8 +106,8 @@ export const SCHEMA_MULTIPLE_OF_MAX = 1000;
 /** Ways in which a text is read at once. An object may pass over as many properties that may be left out; each costs a
  * microsecond or two at every byte. */
 export const GRAMMAR_PARALLEL_MAX = 2048;
-/** Ways kept with all configurations of one grammar: about 100 MB; past it what was computed is computed again. */
-export const GRAMMAR_KEPT_WAYS_MAX = 1_048_576;
+/** Ways kept with all configurations of one grammar: about 30 MB; past it what was computed is computed again. */
+export const GRAMMAR_KEPT_WAYS_MAX = 262_144;
 /** Token masks kept for one grammar; 19 KB each at 152k tokens. */
 export const GRAMMAR_MASKS_MAX = 512;
 /** Grammars kept for requests that ask for the same form again. */
