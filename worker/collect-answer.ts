@@ -1,5 +1,5 @@
 import { ANSWER_MAX_CHARS } from '../src/core/limits.ts';
-import { buildChoice, type TokenLogprob } from '../src/core/protocol/answer-delta.ts';
+import { buildChoice, type ChoiceBuilder, type TokenLogprob } from '../src/core/protocol/answer-delta.ts';
 import { type ChatCompletion, completion, type ResponseIdentity } from '../src/core/protocol/chat-response.ts';
 import { RequestError } from '../src/core/protocol/failure.ts';
 import type { AnswerEvent, Expected } from './upstream-answer.ts';
@@ -8,21 +8,18 @@ import type { AnswerEvent, Expected } from './upstream-answer.ts';
 export async function collectAnswer(
   answer: AsyncIterable<AnswerEvent>,
   identity: ResponseIdentity,
-  { choices, logprobs }: Pick<Expected, 'choices' | 'logprobs'>,
+  { logprobs }: Pick<Expected, 'logprobs'>,
 ): Promise<ChatCompletion> {
-  const builders = Array.from({ length: choices }, () => buildChoice(logprobs));
+  const builders: ChoiceBuilder[] = [];
+  const builderOf = (index: number): ChoiceBuilder => (builders[index] ??= buildChoice(logprobs));
   let chars = 0;
   for await (const event of answer) {
     if (event.kind === 'end') {
-      const { finishReasons, usage } = event;
-      return completion(
-        identity,
-        finishReasons.map((reason, index) => (builders[index] ?? buildChoice(logprobs)).finish(reason)),
-        usage,
-      );
+      const choices = event.finishReasons.map((reason, index) => builderOf(index).finish(reason));
+      return completion(identity, choices, event.usage);
     }
-    builders[event.index]?.add(event);
-    builders[event.index]?.list(event.logprobs, event.kind);
+    builderOf(event.index).add(event);
+    builderOf(event.index).list(event.logprobs, event.kind);
     chars += charsOf(event);
     if (chars > ANSWER_MAX_CHARS) {
       throw new RequestError({

@@ -20,12 +20,13 @@ export interface AnswerGrammarParts {
 }
 
 /**
- * What the answers to a request may be, null where they may be anything. Requests of the same form share a grammar, and
- * with it all that was computed for those before them.
+ * What the answers to a request may be, null where they may be anything.
+ *
+ * @throws RequestError `invalid-request` naming the place in a schema that cannot be kept.
  */
 export type AnswerGrammars = (chat: ChatRequest) => TokenGrammar | null;
 
-/** @returns throws RequestError `invalid-request` naming the place in a schema that cannot be kept. */
+/** Requests of the same form share a grammar, and with it all that was computed for those before them. */
 export function createAnswerGrammars(parts: AnswerGrammarParts): AnswerGrammars {
   // By recency: a grammar that is asked for moves to the end.
   const grammars = new Map<string, TokenGrammar>();

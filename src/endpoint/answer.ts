@@ -2,6 +2,7 @@ import { PING_INTERVAL_MS } from '../core/limits.ts';
 import { buildChoice, type Choice, type TokenLogprob } from '../core/protocol/answer-delta.ts';
 import {
   type ChatCompletion,
+  type ChatCompletionChunk,
   completion,
   deltaChunk,
   finishChunk,
@@ -92,18 +93,14 @@ export function streamAnswer(
     }
   }
 
-  function chunksOf({ index, deltas, tokens, finishReason }: Output): object[] {
+  function chunksOf({ index, deltas, tokens, finishReason }: Output): ChatCompletionChunk[] {
     const listed = [...(unlisted.get(index) ?? []), ...tokens];
-    const chunks = [
-      ...deltas.map((delta) => (options: Parameters<typeof deltaChunk>[2]) => deltaChunk(identity, delta, options)),
-      ...(finishReason === null
-        ? []
-        : [(options: Parameters<typeof finishChunk>[2]) => finishChunk(identity, finishReason, options)]),
-    ];
-    unlisted.set(index, chunks.length === 0 ? listed : []);
-    return chunks.map((chunk, at) =>
-      chunk({ includeUsage, index, ...(at === 0 && listed.length > 0 ? { logprobs: listed } : {}) }),
-    );
+    const pieces = [...deltas, ...(finishReason === null ? [] : [finishReason])];
+    unlisted.set(index, pieces.length === 0 ? listed : []);
+    return pieces.map((piece, at) => {
+      const options = { includeUsage, index, ...(at === 0 && listed.length > 0 ? { logprobs: listed } : {}) };
+      return typeof piece === 'string' ? finishChunk(identity, piece, options) : deltaChunk(identity, piece, options);
+    });
   }
 
   function broken(error: unknown): { events: string; last: boolean } {

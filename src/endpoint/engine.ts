@@ -42,15 +42,15 @@ export interface EngineParts {
   endTokens: ReadonlySet<number>;
 }
 
-/** One request: the sequences that answer it, as far as they are not finished. */
-interface Request {
+/** The answers to one request, as far as they are not finished. */
+interface Answers {
   readonly controller: ReadableStreamDefaultController<Output>;
   readonly open: Map<Sequence, { index: number; writer: Writer }>;
 }
 
 /** The loop from prompts to text: schedule → run → sample → emit. It turns only while there is work. */
 export function createEngine({ scheduler, runner, tokenizer, endTokens }: EngineParts): Engine {
-  const requests = new Map<Sequence, Request>();
+  const requests = new Map<Sequence, Answers>();
   let turning: Promise<void> | undefined;
 
   function add(prompt: Prompt, params: readonly GenerationParams[]): ReadableStream<Output> {
@@ -61,8 +61,8 @@ export function createEngine({ scheduler, runner, tokenizer, endTokens }: Engine
         const writers = sequences.map((sequence, index) => {
           return [sequence, { index, writer: createWriter(sequence.params, { tokenizer, endTokens }) }] as const;
         });
-        const request: Request = { controller, open: new Map(writers) };
-        sequences.forEach((sequence) => requests.set(sequence, request));
+        const answers: Answers = { controller, open: new Map(writers) };
+        sequences.forEach((sequence) => requests.set(sequence, answers));
         turning ??= turn();
       },
       cancel: () => sequences.forEach(leave),
@@ -115,7 +115,7 @@ export function createEngine({ scheduler, runner, tokenizer, endTokens }: Engine
   }
 
   /** Draws the next token of a sequence and gives out what it shows. */
-  function emit(sequence: Sequence, { controller, open }: Request, logits: Float32Array): void {
+  function emit(sequence: Sequence, { controller, open }: Answers, logits: Float32Array): void {
     const { constraint, adjustment, sampling, random } = sequence.params;
     const adjusted = adjustLogits(logits, sequence.tokens, adjustment, constraint?.allowed() ?? null);
     const token = sample(adjusted, sampling, random);

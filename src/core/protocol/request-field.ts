@@ -113,7 +113,7 @@ function describeType(found: unknown): { message: string; code: string } | null 
     return { message: `'${type}' is not supported by this server`, code: 'unsupported_parameter' };
   }
   const fault = describeField(type);
-  return fault === UNKNOWN ? { message: 'unknown or misplaced type', code: UNKNOWN.code } : fault;
+  return fault === UNKNOWN ? { message: `'${clip(type)}' is not known here`, code: UNKNOWN.code } : fault;
 }
 
 function refused(path: PropertyKey[], message: string, code?: string): RequestError {

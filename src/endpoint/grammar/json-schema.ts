@@ -7,9 +7,20 @@ import {
 import { isJsonObject, type JsonObject } from '../../core/protocol/json-object.ts';
 import { oneOf } from './automaton.ts';
 import { choice, type Expression, NOTHING, type Rule, texts } from './expression.ts';
-import { ANY_NUMBER, ANY_VALUE, array, BOOLEAN, NULL, object, type Property } from './json-value.ts';
+import {
+  ANY_NUMBER,
+  ANY_OBJECT,
+  ANY_STRING,
+  ANY_VALUE,
+  array,
+  BOOLEAN,
+  NULL,
+  object,
+  type Property,
+} from './json-value.ts';
 import { type Bound, numberAutomaton } from './number-range.ts';
 import { schemaKeywords, type SchemaType } from './schema-keywords.ts';
+import { resolveReference } from './schema-reference.ts';
 import { stringExpression } from './schema-string.ts';
 import { at, placeIn, UnsupportedSchema } from './unsupported-schema.ts';
 import { createWorkBudget } from './work-budget.ts';
@@ -19,9 +30,10 @@ import { createWorkBudget } from './work-budget.ts';
  * everything that follows it can be written. Objects are written in the order of their properties, and hold others only
  * where `additionalProperties` says so, or where no property is named at all.
  *
+ * @param options `lenient`: what cannot be kept of a schema is kept of its `type` alone.
  * @throws UnsupportedSchema naming the first keyword that is unknown, or that sampling cannot keep.
  */
-export function schemaExpression(schema: JsonObject): Expression {
+export function schemaExpression(schema: JsonObject, { lenient = false } = {}): Expression {
   const budget = createWorkBudget();
   const references = new Map<string, Rule>();
   const pending: (() => void)[] = [];
@@ -36,6 +48,17 @@ export function schemaExpression(schema: JsonObject): Expression {
   }
 
   function compile(value: unknown, place: string): Expression {
+    try {
+      return compileExactly(value, place);
+    } catch (cause) {
+      if (lenient && cause instanceof UnsupportedSchema) {
+        return ofType(value);
+      }
+      throw cause;
+    }
+  }
+
+  function compileExactly(value: unknown, place: string): Expression {
     use('parts', 1, place);
     if (typeof value === 'boolean') {
       return value ? ANY_VALUE : NOTHING;
@@ -67,7 +90,7 @@ export function schemaExpression(schema: JsonObject): Expression {
     if (known !== undefined) {
       return known;
     }
-    const target = resolve(schema, pointer, place);
+    const target = resolveReference(schema, pointer, place);
     const followed: Rule = { kind: 'rule', body: NOTHING };
     references.set(pointer, followed);
     // Later, from the top: a chain of references may be longer than the stack.
@@ -150,29 +173,22 @@ export function schemaExpression(schema: JsonObject): Expression {
   return whole;
 }
 
-/** @throws UnsupportedSchema for a reference out of the schema or to nothing. */
-function resolve(root: JsonObject, pointer: string, place: string): unknown {
-  if (pointer !== '#' && !pointer.startsWith('#/')) {
-    throw new UnsupportedSchema(place, `the reference ${JSON.stringify(pointer)}; expected one within the schema, #/…`);
-  }
-  let target: unknown = root;
-  for (const step of pointer.split('/').slice(1)) {
-    // RFC 6901, and the percent signs of a URI fragment.
-    const name = decode(step).replaceAll('~1', '/').replaceAll('~0', '~');
-    if (typeof target !== 'object' || target === null || !Object.hasOwn(target, name)) {
-      throw new UnsupportedSchema(place, `the reference ${JSON.stringify(pointer)}, which leads nowhere`);
-    }
-    target = Reflect.get(target, name);
-  }
-  return target;
-}
+const OF_TYPE: Partial<Record<string, Expression>> = {
+  object: ANY_OBJECT,
+  array: array(ANY_VALUE, 0, Infinity),
+  string: ANY_STRING,
+  number: ANY_NUMBER,
+  integer: texts(
+    numberAutomaton({ integer: true, minimum: null, maximum: null, multipleOf: null }, createWorkBudget()),
+  ),
+  boolean: BOOLEAN,
+  null: NULL,
+};
 
-function decode(step: string): string {
-  try {
-    return decodeURIComponent(step);
-  } catch {
-    return step;
-  }
+/** Whatever has the type that a schema names; anything where it names none, or several. */
+function ofType(schema: unknown): Expression {
+  const type = isJsonObject(schema) ? schema['type'] : undefined;
+  return (typeof type === 'string' && Object.hasOwn(OF_TYPE, type) ? OF_TYPE[type] : undefined) ?? ANY_VALUE;
 }
 
 function counts(node: JsonObject, least: string, most: string, place: string): [min: number, max: number] {

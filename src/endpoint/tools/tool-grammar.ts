@@ -4,7 +4,7 @@ import { type Automaton, AutomatonBuilder } from '../grammar/automaton.ts';
 import { choice, type Expression, findDead, literal, repeat, sequence, texts } from '../grammar/expression.ts';
 import { schemaExpression } from '../grammar/json-schema.ts';
 import { ANY_OBJECT, object } from '../grammar/json-value.ts';
-import { placeIn, UnsupportedSchema } from '../grammar/unsupported-schema.ts';
+import { at, UnsupportedSchema } from '../grammar/unsupported-schema.ts';
 import type { ToolCallSyntax } from './tool-syntax.ts';
 
 export interface ToolCalls {
@@ -21,8 +21,8 @@ export interface ToolCalls {
  * Answers that call tools as the model writes calls: text or calls with `auto`, calls alone where they are required. A
  * call is always one of the tools, with arguments by its schema.
  *
- * @throws UnsupportedSchema for a strict tool whose schema cannot be kept, with its place in the request. A schema that
- *   is not strict is then only shown to the model, and its arguments are any JSON object: OpenAI promises no more.
+ * @throws UnsupportedSchema for a strict tool whose schema cannot be kept, with its place in the request. What cannot be
+ *   kept of a schema that is not strict is only shown to the model: OpenAI promises no more.
  */
 export function toolGrammar(syntax: ToolCallSyntax, { tools, choice: wanted, parallel, text }: ToolCalls): Expression {
   const { opening, first, beforeArguments, between, last } = syntax;
@@ -55,22 +55,16 @@ function argumentsOf({ parameters, strict }: FunctionTool, index: number): Expre
   if (parameters === undefined) {
     return object([], null);
   }
-  const place = `tools[${index}].function.parameters`;
-  try {
-    const expression = schemaExpression(parameters);
-    if (findDead(expression).has(expression)) {
-      throw new UnsupportedSchema('', 'a schema that no value follows');
-    }
+  const expression = at(`tools[${index}].function.parameters`, () =>
+    schemaExpression(parameters, { lenient: !strict }),
+  );
+  if (!findDead(expression).has(expression)) {
     return expression;
-  } catch (cause) {
-    if (!(cause instanceof UnsupportedSchema)) {
-      throw cause;
-    }
-    if (strict) {
-      throw new UnsupportedSchema(placeIn(place, cause.place), cause.message);
-    }
-    return ANY_OBJECT;
   }
+  if (strict) {
+    throw new UnsupportedSchema(`tools[${index}].function.parameters`, 'a schema that no value follows');
+  }
+  return ANY_OBJECT;
 }
 
 /** Bytes in which a mark does not occur. */

@@ -12,9 +12,11 @@ export interface ToolCallSyntax {
   readonly last: string;
   /** Spellings that are the model's own: a client's text never becomes the token. */
   readonly markers: readonly string[];
-  /** Characters of a call's id: Mistral's templates refuse others. */
-  readonly idLength: number;
+  /** How the id of a call begins, and how many random characters follow: Mistral's templates take nine in all. */
+  readonly id: { prefix: string; length: number };
 }
+
+const OPENAI_ID = { prefix: 'call_', length: 24 };
 
 const SYNTAXES: readonly ToolCallSyntax[] = [
   {
@@ -26,7 +28,7 @@ const SYNTAXES: readonly ToolCallSyntax[] = [
     between: '}\n</tool_call>\n<tool_call>\n{"name": "',
     last: '}\n</tool_call>',
     markers: ['<tool_call>', '</tool_call>', '<tool_response>', '</tool_response>'],
-    idLength: 24,
+    id: OPENAI_ID,
   },
   {
     name: 'mistral',
@@ -36,7 +38,7 @@ const SYNTAXES: readonly ToolCallSyntax[] = [
     between: '}, {"name": "',
     last: '}]',
     markers: ['[TOOL_CALLS]', '[TOOL_RESULTS]', '[/TOOL_RESULTS]', '[AVAILABLE_TOOLS]', '[/AVAILABLE_TOOLS]'],
-    idLength: 9,
+    id: { prefix: '', length: 9 },
   },
   {
     // Llama 3.1 and later, without its built-in tools.
@@ -47,18 +49,14 @@ const SYNTAXES: readonly ToolCallSyntax[] = [
     between: null,
     last: '}',
     markers: [],
-    idLength: 24,
+    id: OPENAI_ID,
   },
 ];
 
 /** An id for a call that nobody can guess, in the form that the model's template takes. */
-export function newCallId({ idLength }: ToolCallSyntax): string {
-  const random = crypto.randomUUID().replaceAll('-', '').slice(0, idLength);
-  return idLength < PREFIXED_LENGTH ? random : `call_${random}`;
+export function newCallId({ id: { prefix, length } }: ToolCallSyntax): string {
+  return prefix + crypto.randomUUID().replaceAll('-', '').slice(0, length);
 }
-
-/** OpenAI's ids begin with `call_`, where there is room. */
-const PREFIXED_LENGTH = 24;
 
 const NAME = 'probe_name';
 const DESCRIPTION = 'probe description';

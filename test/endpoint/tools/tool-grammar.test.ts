@@ -17,6 +17,15 @@ const TOOLS: FunctionTool[] = [
   },
   { name: 'stop', strict: false },
   { name: 'odd', strict: false, parameters: { type: 'object', minProperties: 1 } },
+  {
+    name: 'half',
+    strict: false,
+    parameters: {
+      properties: { url: { type: 'string', format: 'uri' }, one: { oneOf: [{ type: 'null' }] }, n: { enum: [1] } },
+      required: ['url', 'one', 'n'],
+    },
+  },
+  { name: 'never', strict: false, parameters: { enum: [] } },
 ];
 
 function found(syntax: ToolCallSyntax | null): ToolCallSyntax {
@@ -50,6 +59,11 @@ describe('toolGrammar', () => {
     ['auto', {}, call('zoom', '{"n":3}'), 'no'],
     ['auto', {}, call('other', '{}'), 'no'],
     ['auto', {}, call('stop', '{"a":1}'), 'no'],
+    ['auto', {}, call('odd', '[]'), 'no'],
+    ['auto', {}, call('half', '{"url":"any","one":[2],"n":1}'), 'whole'],
+    ['auto', {}, call('half', '{"url":1,"one":[2],"n":1}'), 'no'],
+    ['auto', {}, call('half', '{"url":"any","one":[2],"n":2}'), 'no'],
+    ['auto', {}, call('never', '{"a":1}'), 'whole'],
     ['required', { choice: 'required' }, '', 'begun'],
     ['required', { choice: 'required' }, 'text', 'no'],
     ['required', { choice: 'required' }, call('stop', '{}'), 'whole'],
@@ -88,7 +102,7 @@ describe('toolGrammar', () => {
     ];
     expect(() => grammar(HERMES, { tools })).toThrow(UnsupportedSchema);
     expect(() => grammar(HERMES, { tools })).toThrow(
-      expect.objectContaining({ place: 'tools[3].function.parameters.properties.a.not' }) as Error,
+      expect.objectContaining({ place: 'tools[5].function.parameters.properties.a.not' }) as Error,
     );
   });
 });
