@@ -1,8 +1,6 @@
 import { TOOL_CALLS_MAX } from '../src/core/limits.ts';
 import type { AnswerDelta, FinishReason, TokenLogprob } from '../src/core/protocol/answer-delta.ts';
-import { broke, type UpstreamChunk } from './upstream-chunk.ts';
-
-type WireChoice = UpstreamChunk['choices'][number];
+import { broke, type UpstreamCall, type UpstreamChoice } from './upstream-chunk.ts';
 
 /** A piece of a choice, and the tokens behind it where upstream lists them. */
 export interface ChoicePiece {
@@ -13,33 +11,33 @@ export interface ChoicePiece {
 /** One of the choices of an answer, read chunk by chunk. */
 export interface ChoiceReader {
   /** @throws RequestError `upstream-broke` for what cannot follow on what came before. */
-  read(chunk: WireChoice): ChoicePiece[];
+  read(chunk: UpstreamChoice): ChoicePiece[];
   /** Null until the choice has ended. */
   finishReason(): FinishReason | null;
 }
 
 export function readChoice(): ChoiceReader {
   let finishReason: FinishReason | null = null;
-  let calls = 0;
+  /** Ids of the calls that have begun. */
+  const calls: string[] = [];
 
-  function callDeltas({
-    index,
-    id,
-    function: fn,
-  }: NonNullable<NonNullable<WireChoice['delta']>['tool_calls']>[number]) {
+  function callDeltas({ index, id, function: fn }: UpstreamCall): AnswerDelta[] {
     const deltas: AnswerDelta[] = [];
-    if (index === calls) {
+    if (index > calls.length) {
+      throw broke('The model server left out a tool call');
+    }
+    if (index === calls.length) {
       // Whoever answers a call names it by this id, so none can be made up here.
       if (!id || !fn?.name) {
         throw broke('The model server began a tool call without its id or name');
       }
-      if (calls === TOOL_CALLS_MAX) {
+      if (calls.length === TOOL_CALLS_MAX) {
         throw broke(`The model server made over ${TOOL_CALLS_MAX} tool calls`);
       }
-      calls += 1;
+      calls.push(id);
       deltas.push({ kind: 'call', call: index, id, name: fn.name });
-    } else if (index > calls) {
-      throw broke('The model server left out a tool call');
+    } else if (id && id !== calls[index]) {
+      throw broke('The model server sent two tool calls as one');
     }
     if (fn?.arguments) {
       deltas.push({ kind: 'arguments', call: index, text: fn.arguments });
@@ -47,7 +45,7 @@ export function readChoice(): ChoiceReader {
     return deltas;
   }
 
-  function deltasOf({ delta }: WireChoice): AnswerDelta[] {
+  function deltasOf({ delta }: UpstreamChoice): AnswerDelta[] {
     return [
       ...(delta?.content ? [{ kind: 'text' as const, text: delta.content }] : []),
       ...(delta?.refusal ? [{ kind: 'refusal' as const, text: delta.refusal }] : []),

@@ -5,6 +5,8 @@ import { RequestError } from '../src/core/protocol/failure.ts';
 
 /** One chunk of an upstream's answer; lenient where nothing depends on it: engines add fields, and leave out empty ones. */
 export type UpstreamChunk = z.output<typeof chunkSchema>;
+export type UpstreamChoice = z.output<typeof choice>;
+export type UpstreamCall = z.output<typeof toolCall>;
 
 const chance = z.object({
   token: z.string(),

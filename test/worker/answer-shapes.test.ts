@@ -162,6 +162,18 @@ describe('tool calls of an upstream', () => {
     ['no id', [call(0, { function: { name: 'zoom', arguments: '' } })], /without its id or name/],
     ['no name', [call(0, { id: 'a', function: { arguments: '{}' } })], /without its id or name/],
     ['a call left out', [call(1, { id: 'a', function: { name: 'zoom' } })], /left out a tool call/],
+    [
+      'no index to tell two apart',
+      [
+        choice(0, {
+          tool_calls: [
+            { id: 'a', function: { name: 'f', arguments: '{}' } },
+            { id: 'b', function: { name: 'g', arguments: '{}' } },
+          ],
+        }),
+      ],
+      /two tool calls as one/,
+    ],
     ['a call after the end', [finish(0), call(0, { id: 'a', function: { name: 'zoom' } })], /went on after the end/],
     ['no end', CALLS.slice(0, 4), /cut off/],
   ])('with %s are an error, streamed or not', async (_, steps, message) => {
