@@ -184,7 +184,7 @@ export function intersect(a: Automaton, b: Automaton, budget: WorkBudget): Autom
     if (known !== undefined) {
       return known;
     }
-    budget.spend(16 * (a.edges[left]?.length ?? 0) * (b.edges[right]?.length ?? 0) + 16);
+    budget.spend(64 * (a.edges[left]?.length ?? 0) * (b.edges[right]?.length ?? 0) + 64);
     const state = builder.add((a.accepts[left] ?? false) && (b.accepts[right] ?? false));
     pairs.set(key, state);
     queue.push([state, left, right]);
@@ -210,7 +210,7 @@ export function intersect(a: Automaton, b: Automaton, budget: WorkBudget): Autom
 export function lengthAutomaton(min: number, max: number, budget: WorkBudget): Automaton | null {
   const builder = new AutomatonBuilder();
   const states = max === Infinity ? min : max;
-  budget.spend(16 * states);
+  budget.spend(64 * states);
   for (let length = 0; length <= states; length++) {
     builder.add(length >= min);
     if (length > 0) {

@@ -5,6 +5,9 @@ import { createMachine } from '../../../src/endpoint/grammar/machine.ts';
 import { UnsupportedSchema } from '../../../src/endpoint/grammar/unsupported-schema.ts';
 import { matches } from '../../support/matches.ts';
 
+/** A few hundred milliseconds on a machine that does nothing else; without a bound it would be minutes. */
+const ATTACK_MAX_MS = 4000;
+
 const OBJECT = {
   type: 'object',
   properties: { a: { type: 'integer' }, b: { type: 'string' }, c: { type: 'null' } },
@@ -151,10 +154,10 @@ describe('schemas that are attacks', () => {
     ['hundreds of patterns', { properties: properties(900, { type: 'string', pattern: '(a|b)*a(a|b){12}' }) }],
     ['hundreds of lengths', { properties: properties(900, { type: 'string', pattern: 'x', maxLength: 100_000 }) }],
     ['hundreds of multiples', { properties: properties(900, { type: 'integer', multipleOf: 997 }) }],
-  ])('refuses %s within a second', (_, schema) => {
+  ])('refuses %s within seconds', (_, schema) => {
     const started = performance.now();
     expect(() => schemaExpression(schema)).toThrow(UnsupportedSchema);
-    expect(performance.now() - started).toBeLessThan(1000);
+    expect(performance.now() - started).toBeLessThan(ATTACK_MAX_MS);
   });
 
   it('follows a chain of a thousand references', () => {
@@ -193,9 +196,9 @@ describe('schemas that are attacks', () => {
       `[${'1,'.repeat(5000)}`,
     ],
     ['a string of a million', { type: 'string', minLength: 1_000_000 }, `"${'x'.repeat(20_000)}`],
-  ])('reads on within two seconds under %s', (_, schema, text) => {
+  ])('reads on within seconds under %s', (_, schema, text) => {
     const started = performance.now();
     expect(matches(schemaExpression(schema), text)).toBe('begun');
-    expect(performance.now() - started).toBeLessThan(2000);
+    expect(performance.now() - started).toBeLessThan(ATTACK_MAX_MS);
   });
 });

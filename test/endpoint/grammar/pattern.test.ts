@@ -5,6 +5,9 @@ import { createWorkBudget } from '../../../src/endpoint/grammar/work-budget.ts';
 import { createRandom } from '../../../src/endpoint/random.ts';
 import { accepts, codePoints } from '../../support/run-automaton.ts';
 
+/** A few hundred milliseconds on a machine that does nothing else; without a bound it would be minutes. */
+const ATTACK_MAX_MS = 4000;
+
 const PATTERNS = [
   '',
   'a',
@@ -125,11 +128,11 @@ describe('patternAutomaton', () => {
     '(x{0,99}){0,99}',
     `${'(a?'.repeat(200)}${')'.repeat(200)}${'a'.repeat(200)}`,
     '((){999999999}){999999999}',
-  ])('is done within a second with %j, one way or the other', (pattern) => {
+  ])('is done within seconds with %j, one way or the other', (pattern) => {
     const started = performance.now();
     const outcome = (): unknown => patternAutomaton(pattern, createWorkBudget());
     expect([null, 'UnsupportedSchema']).toContain(faultOf(outcome));
-    expect(performance.now() - started).toBeLessThan(1000);
+    expect(performance.now() - started).toBeLessThan(ATTACK_MAX_MS);
   });
 });
 

@@ -9,6 +9,9 @@ import { createRandom } from '../../../src/endpoint/random.ts';
 import { randomSchema } from '../../support/random-schema.ts';
 import { utf8 } from '../../support/run-automaton.ts';
 
+/** A few hundred milliseconds on a machine that does nothing else; without a bound it would be minutes. */
+const ATTACK_MAX_MS = 4000;
+
 const MANY = [
   '{"',
   '{"a',
@@ -119,12 +122,12 @@ describe('createTokenGrammar', () => {
       { properties: Object.fromEntries(Array.from({ length: 4000 }, (_, i) => [`p${i}`, { type: 'null' }])) },
       '{"p10":null,',
     ],
-  ])('names the tokens at each place within two seconds where there are %s', (_, schema, text) => {
+  ])('names the tokens at each place within seconds where there are %s', (_, schema, text) => {
     const constraint = grammarOf(schema)?.begin();
     for (const byte of utf8(text)) {
       const started = performance.now();
       expect(isAllowed(constraint?.allowed() ?? new Uint32Array(), byte)).toBe(true);
-      expect(performance.now() - started).toBeLessThan(2000);
+      expect(performance.now() - started).toBeLessThan(ATTACK_MAX_MS);
       constraint?.accept(byte);
     }
   });
