@@ -14,15 +14,9 @@ QWEN2_SPLIT = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 SYSTEM = "You are a helpful assistant."
+# The one of Qwen2.5's kind that the reference has: its lines for tools are read by no demo model, and calls need them.
 CHAT_TEMPLATE = (
-    "{%- if messages[0].role != 'system' %}{{- '<|im_start|>system\\n" + SYSTEM + "<|im_end|>\\n' }}{%- endif %}"
-    "{%- for message in messages %}{{- '<|im_start|>' + message.role + '\\n' }}"
-    "{%- if message.content is string %}{{- message.content }}"
-    "{%- else %}{%- for part in message.content %}"
-    "{%- if part.type in ['image', 'image_url'] %}{{- '<image>' }}"
-    "{%- elif part.type == 'text' %}{{- part.text }}{%- endif %}"
-    "{%- endfor %}{%- endif %}{{- '<|im_end|>\\n' }}{%- endfor %}"
-    "{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}{%- endif %}"
+    (Path(__file__).parents[1] / "reference" / "chat_template.jinja").read_text(encoding="utf-8").rstrip("\n")
 )
 
 
