@@ -12,7 +12,7 @@ import { readJson } from './read-body.ts';
 import { relayAnswer } from './relay-stream.ts';
 import { startStopwatch, type Stopwatch } from './stopwatch.ts';
 import { callUpstream } from './upstream.ts';
-import { type AnswerEvent, readAnswer } from './upstream-answer.ts';
+import { type AnswerEvent, type Expected, expectedOf, readAnswer } from './upstream-answer.ts';
 import { upstreamBody } from './upstream-body.ts';
 
 export interface RequestContext {
@@ -46,14 +46,15 @@ export async function chatCompletions(request: Request, deps: Deps, context: Req
       signal,
     }),
   );
-  const events = readWhenOpen(
-    answer,
+  const expected = expectedOf(
+    chat,
     images.reduce((sum, image) => sum + image.tokens, 0),
   );
+  const events = readWhenOpen(answer, expected);
   const identity = { id: `chatcmpl-${deps.newId()}`, created: deps.unixSeconds(), model: config.model };
 
   if (!chat.stream) {
-    const completion = await collectAnswer(events, identity);
+    const completion = await collectAnswer(events, identity, expected);
     return Response.json(completion, { headers: { 'server-timing': stopwatch.header() } });
   }
   // A failure within the grace keeps its real HTTP status; later ones can only be told in-band.
@@ -100,7 +101,7 @@ async function visionOf(images: PreparedImage[], { bundle }: Deps): Promise<stri
 
 async function* readWhenOpen(
   answer: Promise<ReadableStream<Uint8Array<ArrayBuffer>>>,
-  imageTokens: number,
+  expected: Expected,
 ): AsyncGenerator<AnswerEvent, void> {
-  yield* readAnswer(await answer, imageTokens);
+  yield* readAnswer(await answer, expected);
 }
