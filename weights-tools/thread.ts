@@ -6,7 +6,7 @@ export interface Thread<Task, Result, Note = never> {
   /**
    * Only one at a time. A task that is told by `signal` to stop ends when it next looks.
    *
-   * @throws what the task threw
+   * @throws what the task threw, or that the thread has ended
    */
   run(task: Task, options?: RunOptions<Note>): Promise<Result>;
   /** Only between tasks: the process does not survive the end of a thread in the middle of native code. */
@@ -33,6 +33,13 @@ type Answer<Result, Note> = { readonly note: Note } | { readonly result: Result 
 /** @param module a file that calls {@link answerTasks} @param data what it finds as `workerData` */
 export function startThread<Task, Result, Note = never>(module: URL, data?: unknown): Thread<Task, Result, Note> {
   const worker = new Worker(module, { workerData: data });
+  // Heard between tasks as well: a thread that is no more answers nothing.
+  const ended = Promise.withResolvers<never>();
+  ended.promise.catch(() => undefined);
+  worker.once('error', ended.reject);
+  worker.once('exit', (code) => {
+    ended.reject(new Error(`${module.pathname}: the thread ended with exit code ${code}`));
+  });
   const post = (request: Request<Task>, transfer: readonly Transferable[] = []): void => {
     worker.postMessage(request, [...transfer]);
   };
@@ -52,13 +59,13 @@ export function startThread<Task, Result, Note = never>(module: URL, data?: unkn
       const onAbort = (): void => {
         post('stop');
       };
-      worker.on('message', onMessage).on('error', reject);
+      worker.on('message', onMessage);
       signal?.addEventListener('abort', onAbort);
       try {
         post({ task }, transfer);
-        return await promise;
+        return await Promise.race([promise, ended.promise]);
       } finally {
-        worker.off('message', onMessage).off('error', reject);
+        worker.off('message', onMessage);
         signal?.removeEventListener('abort', onAbort);
       }
     },
