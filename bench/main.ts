@@ -1,6 +1,6 @@
 /**
- * `npm run bench [-- NAME… [--scale tiny] [--prompts PATH]]`: prints ratios of alternatives measured in one run. Nothing here
- * passes or fails.
+ * `npm run bench [-- NAME… [--scale tiny] [--only STEP] [--prompts PATH]]`: prints ratios of alternatives measured in one run.
+ * Nothing here passes or fails.
  */
 import { parseArgs } from 'node:util';
 import { benchEmbedInNode } from './embed-node.ts';
@@ -12,7 +12,7 @@ import { benchEmbedInWorkerd } from './worker-embed/run.ts';
 
 const { values, positionals: chosen } = parseArgs({
   allowPositionals: true,
-  options: { scale: { type: 'string', default: 'full' }, prompts: { type: 'string' } },
+  options: { scale: { type: 'string', default: 'full' }, only: { type: 'string' }, prompts: { type: 'string' } },
 });
 const scale = SCALES.find((candidate) => candidate === values.scale);
 
@@ -21,7 +21,7 @@ const benches: Record<string, () => unknown> = {
     await benchEmbedInNode();
     await benchEmbedInWorkerd();
   },
-  weights: () => benchWeights(scale ?? 'full'),
+  weights: () => benchWeights(scale ?? 'full', values.only),
   quality: () => benchQuality(values.prompts),
   grammar: benchGrammar,
 };
