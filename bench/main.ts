@@ -1,5 +1,5 @@
 /**
- * `npm run bench [-- NAME… [--scale tiny] [--only STEP] [--prompts PATH]]`: prints ratios of alternatives measured in one run.
+ * `npm run bench [-- NAME… [--scale part|tiny] [--only STEP] [--prompts PATH]]`: prints ratios of alternatives measured in one run.
  * Nothing here passes or fails.
  */
 import { parseArgs } from 'node:util';

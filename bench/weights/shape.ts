@@ -7,8 +7,11 @@ export interface BenchShape {
   readonly lora: { readonly rank: number; readonly layers: number };
 }
 
-export const SCALES = ['full', 'tiny'] as const;
-/** `tiny` runs every step in seconds, and says nothing about speed. */
+export const SCALES = ['full', 'part', 'tiny'] as const;
+/**
+ * `part` has every width of the real models and a quarter of their layers: the same peak, and near the same ratios. `tiny` runs
+ * every step in seconds, and says nothing about speed.
+ */
 export type Scale = (typeof SCALES)[number];
 
 const QWEN25: Omit<
@@ -43,13 +46,17 @@ export function vora7b(scale: Scale): BenchShape {
   }
   const llm = {
     hiddenSize: 3584,
-    layers: 28,
+    layers: layersOf(scale, 28),
     attentionHeads: 28,
     kvHeads: 4,
     intermediateSize: 18_944,
     vocabSize: 152_064,
   };
-  return { label: 'Qwen2.5-7B VoRA r 1024', llm: { ...QWEN25, ...llm }, lora: { rank: 1024, layers: 24 } };
+  return {
+    label: `${partOf(scale)}Qwen2.5-7B VoRA r 1024`,
+    llm: { ...QWEN25, ...llm },
+    lora: { rank: 1024, layers: layersOf(scale, 24) },
+  };
 }
 
 /** Qwen2.5-1.5B with PEFT's adapters of rank 64 on every linear. */
@@ -59,15 +66,23 @@ export function peft1b5(scale: Scale): BenchShape {
   }
   const llm = {
     hiddenSize: 1536,
-    layers: 28,
+    layers: layersOf(scale, 28),
     attentionHeads: 12,
     kvHeads: 2,
     intermediateSize: 8960,
     vocabSize: 151_936,
   };
   return {
-    label: 'Qwen2.5-1.5B PEFT r 64',
+    label: `${partOf(scale)}Qwen2.5-1.5B PEFT r 64`,
     llm: { ...QWEN25, ...llm, tieWordEmbeddings: true },
-    lora: { rank: 64, layers: 28 },
+    lora: { rank: 64, layers: llm.layers },
   };
+}
+
+function layersOf(scale: Scale, layers: number): number {
+  return scale === 'part' ? layers / 4 : layers;
+}
+
+function partOf(scale: Scale): string {
+  return scale === 'part' ? 'a quarter of ' : '';
 }
