@@ -73,6 +73,9 @@ export async function benchQuality(prompts: string | undefined): Promise<void> {
       `\nvora-tiny on ${chosen}: ${pictures} questions about pictures, ${questions.length - pictures} without`,
     );
     console.log(formatTable(HEADER, rows));
+    console.log(
+      '(asked for: int8 loses 0.20 points at most, int4 1.00; the clip search less KL than absmax at the same bits)',
+    );
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
