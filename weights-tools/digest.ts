@@ -17,18 +17,26 @@ export interface DigestOptions {
 
 /** Large enough for the disk, small enough to forget. */
 const CHUNK_BYTES = 4 * 1024 * 1024;
+/** What was hashed goes to the disk so much at a time, so that at the end little is left to wait for. */
+const SYNC_BYTES = 256 * 1024 * 1024;
 
-/** SHA-256 of a file, streamed. `sync` also brings the file to the disk. */
+/** SHA-256 of a file, streamed. `sync` also brings the file to the disk, most of it meanwhile. */
 export async function digestFile(
   path: string,
   { sync = false, ...options }: DigestOptions & { sync?: boolean } = {},
 ): Promise<Digest> {
   const file = await open(path, 'r');
   try {
-    const digest = await digestOpen(file, options);
-    if (sync) {
-      await file.sync();
+    if (!sync) {
+      return await digestOpen(file, options);
     }
+    const syncer = syncBehind(file);
+    const onBytes = (bytes: number): void => {
+      options.onBytes?.(bytes);
+      syncer.advance(bytes);
+    };
+    const digest = await digestOpen(file, { ...options, onBytes });
+    await syncer.finish();
     return digest;
   } finally {
     await file.close();
@@ -50,4 +58,25 @@ async function digestOpen(file: FileHandle, { onBytes, signal, ready }: DigestOp
     bytes += bytesRead;
     onBytes?.(bytesRead);
   }
+}
+
+/** Brings a file to the disk behind whoever reads it, one call at a time. */
+function syncBehind(file: FileHandle): { advance(bytes: number): void; finish(): Promise<void> } {
+  let due = 0;
+  let last = Promise.resolve();
+  return {
+    advance(bytes) {
+      due += bytes;
+      if (due >= SYNC_BYTES) {
+        due = 0;
+        last = last.then(() => file.datasync());
+        // `finish` says so; nobody asks any more where the reading has failed before it.
+        last.catch(() => undefined);
+      }
+    },
+    async finish() {
+      await last;
+      await file.sync();
+    },
+  };
 }
