@@ -70,6 +70,16 @@ def write_pictures(folder: Path, tokenizer_file: Path, count: int, seed: int, wo
     done.write_text(json.dumps(facts))
 
 
+def thin(count: int, number: int, batch: int, steps: int, shift: float = 0.0) -> np.ndarray:
+    """Places i64 [batch] of one step in a file of `count`, of which `steps` steps see an even sample in order.
+
+    shift: 0 to 1, moves the whole sample within its spacing.
+    """
+    order = np.arange(number * batch, (number + 1) * batch)
+    places: np.ndarray = ((order + shift) / (steps * batch) * count).astype(np.int64)
+    return places
+
+
 def _write_chunk(job: tuple[Path, Path, int, int, int, int]) -> None:
     folder, tokenizer_file, start, stop, count, seed = job
     dialogue = Dialogue(Tokenizer.from_file(str(tokenizer_file)))

@@ -22,7 +22,7 @@ class Recipe:
     lora_layers: int = 5
     look_batch: int = 64
     look_steps: int = 1200
-    vora_steps: int = 6000
+    vora_steps: int = 3000
     evaluated: int = 1000
     compiled: bool = True
     study_seeds: int = 2

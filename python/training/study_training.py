@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training.dataset import open_pictures
+from training.dataset import open_pictures, thin
 from training.loop import train
 from training.recipe import Recipe
 from training.study_cost import peak_bytes, step_bytes, thread_seconds
@@ -75,16 +75,6 @@ class Lesson:
 def texts_of(recipe: Recipe) -> int:
     """Rows of text alone in a batch."""
     return max(1, recipe.study_batch // 5)
-
-
-def thin(count: int, number: int, batch: int, steps: int, shift: float) -> np.ndarray:
-    """Places i64 [batch] of one step in a file of `count`, of which `steps` steps see an even sample in order.
-
-    shift: 0 to 1, moves the whole sample within its spacing.
-    """
-    order = np.arange(number * batch, (number + 1) * batch)
-    places: np.ndarray = ((order + shift) / (steps * batch) * count).astype(np.int64)
-    return places
 
 
 def train_student(

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training.dataset import open_pictures
+from training.dataset import open_pictures, thin
 from training.decoder import Decoder
 from training.dialogue import CELL_COUNT
 from training.distillation import DistillationHeads
@@ -63,12 +63,13 @@ class Apprenticeship:
     def optimizers(self, rate: float = 1.0) -> Optimizers:
         return Optimizers([self.vora, self.heads], rate * MUON_LR, rate * ADAM_LR, NO_MUON)
 
-    def batch(self, number: int, size: int) -> tuple[np.ndarray, Tensor]:
-        """Rows i16 [size,4,L] and patches, in the order of the file, which is the curriculum."""
+    def batch(self, number: int, size: int, steps: int) -> tuple[np.ndarray, Tensor]:
+        """Rows i16 [size,4,L] and patches: the file thinned to `steps`, in its order, which is the curriculum."""
         rank, processes = place()
-        first = (number * processes + rank) * size % (len(self.pictures["images"]) - size)
-        images = torch.from_numpy(self.pictures["images"][first : first + size].copy()).to(self.device)
-        return self.pictures["rows"][first : first + size], to_patches(images)
+        chosen = thin(len(self.pictures["images"]), number * processes + rank, size, steps * processes)
+        return self.pictures["rows"][chosen], to_patches(
+            torch.from_numpy(self.pictures["images"][chosen]).to(self.device)
+        )
 
     def distillation(self, states: list[Tensor], patches: Tensor) -> Tensor:
         """Block-wise loss of image-token states, one per teacher block."""
@@ -106,7 +107,7 @@ def train_look(run: Path, recipe: Recipe, device: torch.device) -> None:
     both = Apprenticeship(run, recipe, device, build_vora(run, recipe))
 
     def step(number: int, _progress: float) -> dict[str, Tensor]:
-        rows, patches = both.batch(number, recipe.look_batch)
+        rows, patches = both.batch(number, recipe.look_batch, recipe.look_steps)
         ids = unpack(rows, device)[0]
         return {"loss": both.distillation(both.vora.look(ids, patches, both.depth), patches)}
 
@@ -125,7 +126,7 @@ def train_vora(run: Path, recipe: Recipe, device: torch.device) -> None:
 
     def step(number: int, _progress: float) -> dict[str, Tensor]:
         text = (number * processes + rank) * read % (len(texts) - read)
-        rows, patches = both.batch(number, seen)
+        rows, patches = both.batch(number, seen, recipe.vora_steps)
         return both.losses(np.concatenate((rows, texts[text : text + read])), patches)
 
     train(run, "vora", both.modules(), both.optimizers(), step, recipe.vora_steps)
