@@ -52,7 +52,7 @@ describe('the judge', () => {
     const kept: unknown[] = [];
     const crash = target(() => Promise.reject(new RangeError('Invalid array length')));
     const lie = target(() => Promise.resolve(false));
-    const glutton = target(() => Promise.resolve(kept.push(new Uint8Array(100_000_000)) > 0));
+    const glutton = target(() => Promise.resolve(kept.push(new Uint8Array(200_000_000)) > 0));
     const slow = target(async () => {
       const endMs = performance.now() + 1050;
       while (performance.now() < endMs) {
