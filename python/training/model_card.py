@@ -63,7 +63,7 @@ upper bound.
 | --- | --- | --- |
 {stages}
 
-Muon on matrices, AdamW on the rest. The pictures come in order of difficulty; a sixth of the last stage's rows is
+Muon on matrices, AdamW on the rest. The pictures come in order of difficulty; a fifth of the last stage's rows is
 text alone. Loss of the last stage: answers + block-wise cosine distillation (RMSNorm + linear heads) of the first
 {depth} blocks from a ViT of {depth} blocks on the same grid.
 
