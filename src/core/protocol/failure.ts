@@ -20,6 +20,9 @@ export type Failure =
   | { kind: 'upstream-unreachable'; message: string }
   | { kind: 'upstream-rejected'; status: number; message: string; retryAfterSeconds?: number }
   | { kind: 'upstream-broke'; message: string }
+  | { kind: 'upstream-timeout'; message: string }
+  | { kind: 'upstream-unavailable'; retryAfterSeconds: number }
+  | { kind: 'upstream-blind'; message: string }
   | { kind: 'overloaded'; retryAfterSeconds: number }
   | { kind: 'misconfigured'; message: string }
   | { kind: 'internal'; message: string };
@@ -108,6 +111,15 @@ export function toWireError(failure: Failure): WireError {
       };
     case 'upstream-broke':
       return wire(502, 'server_error', 'upstream_broke', failure.message);
+    case 'upstream-timeout':
+      return wire(504, 'server_error', 'upstream_timeout', failure.message);
+    case 'upstream-unavailable':
+      return {
+        ...wire(503, 'server_error', 'upstream_unavailable', 'No model server is available now'),
+        retryAfterSeconds: failure.retryAfterSeconds,
+      };
+    case 'upstream-blind':
+      return wire(502, 'server_error', 'upstream_blind', failure.message);
     case 'overloaded':
       return {
         ...wire(503, 'server_error', 'overloaded', 'All slots are busy'),
