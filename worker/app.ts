@@ -3,11 +3,13 @@ import { cors } from 'hono/cors';
 import { requestId, type RequestIdVariables } from 'hono/request-id';
 import { model, modelList } from '../src/core/protocol/chat-response.ts';
 import { RequestError } from '../src/core/protocol/failure.ts';
+import { ATTEMPTS_HEADER } from '../src/core/upstream/attempts-header.ts';
 import { authorise } from './authorise.ts';
 import { chatCompletions } from './chat-completions.ts';
 import type { Deps } from './deps.ts';
 import { errorResponse } from './error-response.ts';
 import { logFailure } from './log-failure.ts';
+import { servedModels } from './model-chain.ts';
 
 export type App = Hono<{ Variables: RequestIdVariables }>;
 
@@ -23,13 +25,13 @@ export function createApp(deps: Deps): App {
   const { config } = deps;
   const app: App = new Hono();
   const created = deps.unixSeconds();
-  const theModel = model(config.model, created);
+  const models = servedModels(config).map((name) => model(name, created));
 
   app.use(requestId({ generator: () => deps.newId(), limitLength: 64 }));
   const allowBrowsers = cors({
     origin: '*',
     allowMethods: ['GET', 'POST'],
-    exposeHeaders: ['x-request-id', 'server-timing', 'retry-after'],
+    exposeHeaders: ['x-request-id', 'server-timing', 'retry-after', ATTEMPTS_HEADER],
     maxAge: 86_400,
   });
   // Only a real preflight is answered without a key; any other OPTIONS request is an unknown method.
@@ -39,19 +41,21 @@ export function createApp(deps: Deps): App {
     chatCompletions(c.req.raw, deps, {
       requestId: c.var.requestId,
       waitUntil: (work) => c.executionCtx.waitUntil(work),
+      header: (name, value) => c.header(name, value),
     }),
   );
   app.get('/v1/models', async (c) => {
     await authorise(c.req.raw.headers, config.keySha256);
-    return c.json(modelList([theModel]));
+    return c.json(modelList(models));
   });
   app.get('/v1/models/:model{.+}', async (c) => {
     await authorise(c.req.raw.headers, config.keySha256);
     const name = c.req.param('model');
-    if (name !== config.model) {
+    const found = models.find(({ id }) => id === name);
+    if (found === undefined) {
       throw new RequestError({ kind: 'model-not-found', model: name });
     }
-    return c.json(theModel);
+    return c.json(found);
   });
   app.get('/healthz', (c) => c.json({ status: 'ok' }));
 

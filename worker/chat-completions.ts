@@ -1,24 +1,32 @@
-import { REQUEST_BODY_MAX_BYTES, STREAM_GRACE_MS } from '../src/core/limits.ts';
-import { type ChatRequest, parseChatRequest, partPath } from '../src/core/protocol/chat-request.ts';
-import { RequestError } from '../src/core/protocol/failure.ts';
+import {
+  COLD_START_MAX_MS,
+  REQUEST_BODY_MAX_BYTES,
+  STREAM_GRACE_MS,
+  WHOLE_ANSWER_PATIENCE_MAX_MS,
+  WHOLE_ANSWER_PATIENCE_MS,
+} from '../src/core/limits.ts';
+import { parseChatRequest } from '../src/core/protocol/chat-request.ts';
 import { SSE_HEADERS } from '../src/core/protocol/sse.ts';
+import { ATTEMPTS_HEADER, attemptsHeader } from '../src/core/upstream/attempts-header.ts';
+import type { Place } from '../src/core/upstream/region.ts';
+import { askForStream, askForWhole, type Question } from './ask-model.ts';
 import { authorise } from './authorise.ts';
-import { collectAnswer } from './collect-answer.ts';
+import type { UpstreamRun } from './call-upstreams.ts';
 import type { Deps } from './deps.ts';
+import { imagesByWire } from './images-by-wire.ts';
 import { logFailure } from './log-failure.ts';
+import { modelChain } from './model-chain.ts';
 import { orTimeout } from './or-timeout.ts';
-import { prepareImage, type PreparedImage } from './prepare-image.ts';
 import { readJson } from './read-body.ts';
 import { relayAnswer } from './relay-stream.ts';
 import { startStopwatch, type Stopwatch } from './stopwatch.ts';
-import { callUpstream } from './upstream.ts';
-import { type AnswerEvent, readAnswer } from './upstream-answer.ts';
-import { upstreamBody } from './upstream-body.ts';
 
 export interface RequestContext {
   requestId: string;
   /** Keeps work alive that other requests share, though this one's client may leave. */
   waitUntil: (work: Promise<unknown>) => void;
+  /** Sets a header of the response, be it an error. */
+  header: (name: string, value: string) => void;
 }
 
 /** POST /v1/chat/completions, from key to last token. */
@@ -31,76 +39,74 @@ export async function chatCompletions(request: Request, deps: Deps, context: Req
   // On a fresh isolate this holds the loading too: both share one thread.
   const body = await stopwatch.time('receive', () => readJson(request, REQUEST_BODY_MAX_BYTES));
   const chat = parseChatRequest(body, { parts: 'client' });
-  if (chat.model !== config.model) {
-    throw new RequestError({ kind: 'model-not-found', model: chat.model });
-  }
+  const chain = modelChain(chat, config);
 
   const stop = new AbortController();
   const signal = AbortSignal.any([request.signal, stop.signal]);
-  const images = await prepareImages(chat, deps, stopwatch, signal);
-  const answer = stopwatch.time('upstream', async () =>
-    callUpstream(deps, {
-      body: upstreamBody(chat, config.upstream.model, images, deps.newId()),
-      visionSha256: await visionOf(images, deps),
-      requestId: context.requestId,
-      signal,
-    }),
-  );
-  const events = readWhenOpen(
-    answer,
-    images.reduce((sum, image) => sum + image.tokens, 0),
-  );
-  const identity = { id: `chatcmpl-${deps.newId()}`, created: deps.unixSeconds(), model: config.model };
+  const images = imagesByWire(chat, deps, { stopwatch, signal });
+  // What is wrong with an image is told before any upstream is called.
+  await images(chain[0]?.[0]?.wire ?? 'original');
+  const question: Question = {
+    chat,
+    chain,
+    images,
+    place: placeOf(request.cf),
+    patienceMs: chat.stream ? COLD_START_MAX_MS : patienceOf(request.headers),
+    requestId: context.requestId,
+    identity: { id: `chatcmpl-${deps.newId()}`, created: deps.unixSeconds(), model: chat.model },
+    signal,
+  };
 
   if (!chat.stream) {
-    const completion = await collectAnswer(events, identity);
+    const run = askForWhole(deps, question);
+    const completion = await answerOf(run, stopwatch, context);
     return Response.json(completion, { headers: { 'server-timing': stopwatch.header() } });
   }
+  const run = askForStream(deps, question);
   // A failure within the grace keeps its real HTTP status; later ones can only be told in-band.
-  await orTimeout(answer, STREAM_GRACE_MS);
-  const stream = relayAnswer(events, {
-    identity,
+  await orTimeout(answerOf(run, stopwatch, context), STREAM_GRACE_MS);
+  const stream = relayAnswer(whenBound(run), {
+    identity: question.identity,
     includeUsage: chat.includeUsage,
     stop,
     signal,
     onFailure: (error) => logFailure(deps.log, error, context.requestId),
   });
+  context.header(ATTEMPTS_HEADER, attemptsHeader(run.state()));
   return new Response(stream, { headers: { ...SSE_HEADERS, 'server-timing': stopwatch.header() } });
 }
 
 /** The runtime and the patch embedding load while the body is still arriving. Who needs them sees a failure again. */
 function startLoading({ config, embedder }: Deps, { waitUntil }: RequestContext): void {
-  if (config.upstream.wire === 'image_embeds') {
+  if (config.upstreams.some(({ wire }) => wire === 'image_embeds')) {
     waitUntil(embedder.warm().catch(() => undefined));
   }
 }
 
-/** One image after another: the peak is that of the largest photo, not of their sum. */
-async function prepareImages(
-  chat: ChatRequest,
-  deps: Deps,
+/** The answer, or the failure; either way the client learns which upstreams were tried. */
+async function answerOf<Answer>(
+  run: UpstreamRun<Answer>,
   stopwatch: Stopwatch,
-  signal: AbortSignal,
-): Promise<PreparedImage[]> {
-  const images: PreparedImage[] = [];
-  for (const [m, { content }] of chat.messages.entries()) {
-    for (const [p, part] of content.entries()) {
-      if (part.type === 'image_url') {
-        images.push(await prepareImage(part.url, `${partPath(m, p)}.image_url.url`, deps, { stopwatch, signal }));
-      }
-    }
+  { header }: RequestContext,
+): Promise<Answer> {
+  try {
+    return await stopwatch.time('upstream', () => run.answer);
+  } finally {
+    header(ATTEMPTS_HEADER, attemptsHeader(run.state()));
   }
-  return images;
 }
 
-async function visionOf(images: PreparedImage[], { bundle }: Deps): Promise<string | null> {
-  const embedded = images.some((image) => image.part === 'image_embeds');
-  return embedded ? (await bundle.manifest()).vision.sha256 : null;
+async function* whenBound<Event>(run: UpstreamRun<AsyncGenerator<Event, void>>): AsyncGenerator<Event, void> {
+  yield* await run.answer;
 }
 
-async function* readWhenOpen(
-  answer: Promise<ReadableStream<Uint8Array<ArrayBuffer>>>,
-  imageTokens: number,
-): AsyncGenerator<AnswerEvent, void> {
-  yield* readAnswer(await answer, imageTokens);
+function placeOf(cf: CfProperties | undefined): Place {
+  const text = (value: unknown) => (typeof value === 'string' && value !== '' ? value : null);
+  return { colo: text(cf?.colo), country: text(cf?.country), continent: text(cf?.continent) };
+}
+
+/** openai-node and openai-python say how many seconds they wait for a whole answer. */
+function patienceOf(headers: Headers): number {
+  const seconds = Number(headers.get('x-stainless-timeout') ?? Number.NaN);
+  return seconds > 0 ? Math.min(seconds * 1000, WHOLE_ANSWER_PATIENCE_MAX_MS) : WHOLE_ANSWER_PATIENCE_MS;
 }

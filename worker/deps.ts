@@ -1,6 +1,8 @@
 import type { PatchEmbedder } from '../src/core/image/patch-embedder.ts';
+import { type Fleet, NEW_FLEET } from '../src/core/upstream/fleet.ts';
 import { assetFiles, type Bundle, openBundle, r2Files } from './bundle.ts';
 import { type Config, readConfig } from './env.ts';
+import type { LedgerEntry } from './ledger.ts';
 import { createPatchSession } from './patch-session.ts';
 
 /** One structured line; never prompts, images, keys or query strings. */
@@ -18,6 +20,12 @@ export interface Deps {
   unixSeconds: () => number;
   /** A random name that cannot be guessed. */
   newId: () => string;
+  /** 0 to 1; spreads load and retries, and names nothing. */
+  random: () => number;
+  /** What this isolate has seen of its upstreams; each isolate finds out for itself. */
+  fleet: { current: Fleet };
+  /** Keeps the account of what each request cost upstream. */
+  ledger: (entry: LedgerEntry) => void;
   log: Log;
 }
 
@@ -36,6 +44,9 @@ export function createDeps(env: object): Deps {
     now: () => performance.now(),
     unixSeconds: () => Math.floor(Date.now() / 1000),
     newId: () => crypto.randomUUID().replaceAll('-', ''),
+    random: () => Math.random(),
+    fleet: { current: NEW_FLEET },
+    ledger: (entry) => console.log(JSON.stringify({ level: 'info', ...entry })),
     log: (entry) => console.error(JSON.stringify(entry)),
   };
 }

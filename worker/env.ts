@@ -1,20 +1,16 @@
 import * as z from 'zod';
-import { RequestError } from '../src/core/protocol/failure.ts';
-
-/** How an image travels upstream (ARCHITECTURE.md, "Between worker and endpoint"). */
-export type WireForm = 'image_embeds' | 'pixels' | 'original';
-
-export interface Upstream {
-  /** Base of an OpenAI-compatible API, without `/v1`. */
-  url: URL;
-  apiKey: string | null;
-  wire: WireForm;
-  /** The model's name there. */
-  model: string;
-}
+import { UPSTREAM_FIRST_BYTE_TIMEOUT_MAX_MS, UPSTREAM_TIMEOUT_MIN_MS } from '../src/core/limits.ts';
+import { readFallbacks, readUpstreams, type Upstream } from './upstream-config.ts';
+import { numberVariable, readVariables } from './variables.ts';
 
 /** Where the edge bundle is read from. */
 export type BundleSource = { from: 'assets'; assets: Fetcher } | { from: 'r2'; bucket: R2Bucket; prefix: string };
+
+/**
+ * What is done about upstreams that may not see the images they are sent: `readyz` tests them when readiness is asked
+ * for; `require` also keeps images from every upstream that is not proven to see.
+ */
+export type SelfTestMode = 'readyz' | 'require';
 
 /** Settings of the worker, validated once. */
 export interface Config {
@@ -22,7 +18,13 @@ export interface Config {
   model: string;
   /** SHA-256 of the one accepted key; null serves anybody, which must be asked for. */
   keySha256: Uint8Array<ArrayBuffer> | null;
-  upstream: Upstream;
+  /** In the order of their configuration. */
+  upstreams: readonly Upstream[];
+  /** For each model, those to go on with when all its upstreams have failed. */
+  fallbacks: ReadonlyMap<string, readonly string[]>;
+  /** Silence after which a second upstream is asked as well; null never. */
+  hedgeAfterMs: number | null;
+  selfTest: SelfTestMode;
   bundle: BundleSource;
 }
 
@@ -51,10 +53,10 @@ const bundle = z.discriminatedUnion('BUNDLE_SOURCE', [
 
 const settings = z.object({
   MODEL: z.string().min(1),
-  UPSTREAM_URL: z.url({ protocol: /^https?$/ }).transform((text) => new URL(text)),
-  UPSTREAM_WIRE: z.enum(['image_embeds', 'pixels', 'original']),
-  UPSTREAM_MODEL: z.string().default(''),
-  UPSTREAM_API_KEY: z.string().min(1).optional(),
+  HEDGE_AFTER_MS: numberVariable(
+    z.union([z.literal(0), z.int().min(UPSTREAM_TIMEOUT_MIN_MS).max(UPSTREAM_FIRST_BYTE_TIMEOUT_MAX_MS)]).default(0),
+  ),
+  SELF_TEST: z.enum(['readyz', 'require']).default('readyz'),
 });
 
 /**
@@ -63,27 +65,17 @@ const settings = z.object({
  * @throws RequestError `misconfigured` that names the variable, so that a wrong deployment says so on its first request.
  */
 export function readConfig(env: object): Config {
-  const vars = check(settings, env);
+  const vars = readVariables(settings, env);
+  const upstreams = readUpstreams(env, vars.MODEL);
   return {
     model: vars.MODEL,
-    keySha256: check(auth, env),
-    bundle: check(bundle, env),
-    upstream: {
-      url: vars.UPSTREAM_URL,
-      apiKey: vars.UPSTREAM_API_KEY ?? null,
-      wire: vars.UPSTREAM_WIRE,
-      model: vars.UPSTREAM_MODEL === '' ? vars.MODEL : vars.UPSTREAM_MODEL,
-    },
+    keySha256: readVariables(auth, env),
+    bundle: readVariables(bundle, env),
+    upstreams,
+    fallbacks: readFallbacks(env, upstreams),
+    hedgeAfterMs: vars.HEDGE_AFTER_MS === 0 ? null : vars.HEDGE_AFTER_MS,
+    selfTest: vars.SELF_TEST,
   };
-}
-
-function check<Schema extends z.ZodType>(schema: Schema, env: object): z.output<Schema> {
-  const parsed = schema.safeParse(env);
-  if (!parsed.success) {
-    const faults = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
-    throw new RequestError({ kind: 'misconfigured', message: `Worker configuration: ${faults.join('; ')}` });
-  }
-  return parsed.data;
 }
 
 function isBinding(value: unknown): boolean {

@@ -15,15 +15,17 @@ export interface UpstreamBody {
  *
  * @param images in the order of their parts.
  * @param marker a string that no client can know; it holds the images' places in the skeleton.
+ * @param more fields that depend on the server, over those of the request.
  */
 export function upstreamBody(
   chat: ChatRequest,
   model: string,
   images: readonly PreparedImage[],
   marker: string,
+  more: object = {},
 ): UpstreamBody {
   const utf8 = new TextEncoder();
-  const pieces = skeleton(chat, model, images, marker)
+  const pieces = JSON.stringify({ ...skeleton(chat, model, images, marker), ...more })
     .split(marker)
     .map((text) => utf8.encode(text));
   const payloads = images.map((image) => image.payload);
@@ -54,7 +56,7 @@ function streamOf(pieces: Iterator<Uint8Array>): ReadableStream<Uint8Array> {
   });
 }
 
-function skeleton(chat: ChatRequest, model: string, images: readonly PreparedImage[], marker: string): string {
+function skeleton(chat: ChatRequest, model: string, images: readonly PreparedImage[], marker: string): object {
   const rest = images.values();
   const messages = chat.messages.map(({ role, content }) => ({
     role,
@@ -62,7 +64,7 @@ function skeleton(chat: ChatRequest, model: string, images: readonly PreparedIma
       part.type === 'image_url' ? imagePart(rest.next().value, marker, part.detail) : part,
     ),
   }));
-  return JSON.stringify({
+  return {
     model,
     messages,
     stream: true,
@@ -73,7 +75,7 @@ function skeleton(chat: ChatRequest, model: string, images: readonly PreparedIma
     top_k: chat.topK,
     seed: chat.seed,
     stop: chat.stop.length === 0 ? undefined : chat.stop,
-  });
+  };
 }
 
 function imagePart(image: PreparedImage | undefined, marker: string, detail: string): object {

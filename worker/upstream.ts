@@ -1,14 +1,17 @@
-import * as z from 'zod';
-import { UPSTREAM_ERROR_MAX_BYTES, UPSTREAM_MESSAGE_MAX_CHARS } from '../src/core/limits.ts';
+import { UPSTREAM_ERROR_MAX_BYTES } from '../src/core/limits.ts';
 import { RequestError, type Failure } from '../src/core/protocol/failure.ts';
+import { type ErrorWords, readErrorObject } from '../src/core/upstream/error-object.ts';
+import { readRetryAfter } from '../src/core/upstream/retry-after.ts';
 import type { Deps } from './deps.ts';
 import { readLimited } from './read-body.ts';
 import type { UpstreamBody } from './upstream-body.ts';
+import type { Upstream } from './upstream-config.ts';
 
 /** Hash of the vision weights that made the embeddings; an endpoint with other weights answers `vision_mismatch`. */
 const VISION_HEADER = 'x-vora-vision';
 
 export interface UpstreamCall {
+  upstream: Pick<Upstream, 'url' | 'apiKey'>;
   body: UpstreamBody;
   visionSha256: string | null;
   requestId: string;
@@ -22,8 +25,8 @@ export interface UpstreamCall {
  *   answer is upstream's fault or ours (`overloaded`, `upstream-rejected`, `upstream-unreachable`, `upstream-broke`).
  */
 export async function callUpstream(
-  { config: { upstream }, fetch }: Pick<Deps, 'config' | 'fetch'>,
-  { body, visionSha256, requestId, signal }: UpstreamCall,
+  { fetch, unixSeconds }: Pick<Deps, 'fetch' | 'unixSeconds'>,
+  { upstream, body, visionSha256, requestId, signal }: UpstreamCall,
 ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
   const headers = new Headers({
     'content-type': 'application/json',
@@ -36,9 +39,9 @@ export async function callUpstream(
   if (visionSha256 !== null) {
     headers.set(VISION_HEADER, visionSha256);
   }
-  const response = await send(fetch, endpointUrl(upstream.url), { headers, body, signal });
+  const response = await send(fetch, upstreamUrl(upstream.url, '/v1/chat/completions'), { headers, body, signal });
   if (response.status !== 200) {
-    throw new RequestError(await readRejection(response));
+    throw new RequestError(await readRejection(response, unixSeconds()));
   }
   if (response.body === null || !/^text\/event-stream\b/i.test(response.headers.get('content-type') ?? '')) {
     await response.body?.cancel();
@@ -47,8 +50,9 @@ export async function callUpstream(
   return response.body;
 }
 
-function endpointUrl(base: URL): string {
-  return `${base.href.replace(/\/$/, '')}/v1/chat/completions`;
+/** A path of an upstream's API, below its base. */
+export function upstreamUrl(base: URL, path: string): string {
+  return `${base.href.replace(/\/$/, '')}${path}`;
 }
 
 async function send(
@@ -69,21 +73,14 @@ async function send(
   }
 }
 
-const errorBody = z.object({
-  error: z.object({
-    message: z.string(),
-    param: z.string().nullable().default(null),
-    code: z.string().nullable().default(null),
-  }),
-});
-
-async function readRejection(response: Response): Promise<Failure> {
+async function readRejection(response: Response, unixSeconds: number): Promise<Failure> {
   const { status } = response;
   const error = await readError(response);
-  const said = error === null ? '' : `: ${error.message.slice(0, UPSTREAM_MESSAGE_MAX_CHARS)}`;
-  if (status === 429 || status === 503) {
-    const seconds = Number(response.headers.get('retry-after') ?? '1');
-    return { kind: 'overloaded', retryAfterSeconds: Number.isFinite(seconds) && seconds >= 0 ? Math.ceil(seconds) : 1 };
+  const said = error === null ? '' : `: ${error.message}`;
+  const retryAfterSeconds = readRetryAfter(response.headers, unixSeconds);
+  // A 503 that does not say when to come back is as likely a balancer without servers.
+  if (status === 429 || (status === 503 && retryAfterSeconds !== null)) {
+    return { kind: 'overloaded', retryAfterSeconds: Math.ceil(retryAfterSeconds ?? 1) };
   }
   if ((status === 400 || status === 413 || status === 422) && error !== null) {
     return {
@@ -96,10 +93,10 @@ async function readRejection(response: Response): Promise<Failure> {
   return { kind: 'upstream-rejected', status, message: `The model server answered ${status}${said}` };
 }
 
-async function readError(response: Response): Promise<z.infer<typeof errorBody>['error'] | null> {
+async function readError(response: Response): Promise<ErrorWords | null> {
   try {
     const bytes = await readLimited(response.body, null, UPSTREAM_ERROR_MAX_BYTES);
-    return errorBody.parse(JSON.parse(new TextDecoder().decode(bytes ?? new Uint8Array(0)))).error;
+    return readErrorObject(JSON.parse(new TextDecoder().decode(bytes ?? new Uint8Array(0))));
   } catch {
     return null;
   }

@@ -102,6 +102,8 @@ export const BUNDLE_GRAPH_MAX_BYTES = 48 * 1024 * 1024;
 export const UPSTREAM_ERROR_MAX_BYTES = 64 * 1024;
 /** Upstream's own words in our error message. */
 export const UPSTREAM_MESSAGE_MAX_CHARS = 500;
+/** A finish reason that is none of ours, in our error message. */
+export const FINISH_WORD_MAX_CHARS = 32;
 /** An answer collected for a client that does not stream; 1 M tokens are about 4 MB. */
 export const ANSWER_MAX_CHARS = 8 * 1024 * 1024;
 /** Longest silence on a client's stream. A client that has left is found out by writing to it: once where workerd holds its

@@ -50,6 +50,40 @@ export function fakeUpstream(script: Step[] | Response | Error): FakeUpstream {
   };
 }
 
+/** What one of several upstreams does on each of its calls; the last entry goes on for good. */
+export type Scripts = (Step[] | Error | (() => Response))[];
+
+export interface FakeFleet {
+  fetch: (url: string, init: RequestInit) => Promise<Response>;
+  /** Calls of the upstream with that host name. */
+  calls(host: string): Call[];
+}
+
+/** Several upstreams, each under its host name. */
+export function fakeFleet(scripts: Record<string, Scripts>): FakeFleet {
+  const calls = new Map<string, Call[]>();
+  return {
+    calls: (host) => calls.get(host) ?? [],
+    async fetch(url, init) {
+      const host = new URL(url).hostname;
+      const own = calls.get(host) ?? [];
+      calls.set(host, own);
+      const script = scripts[host]?.[Math.min(own.length, scripts[host].length - 1)] ?? new Error(`nobody is ${host}`);
+      const one = fakeUpstream(typeof script === 'function' ? script() : script);
+      const answer = one.fetch(url, init);
+      // The call is known before its body is read.
+      own.push({ url, headers: new Headers(init.headers), body: {}, byteLength: 0, aborted: false });
+      const at = own.length - 1;
+      const response = await answer;
+      const [call] = one.calls;
+      if (call !== undefined) {
+        own[at] = call;
+      }
+      return response;
+    },
+  };
+}
+
 function play(steps: Step[], signal: AbortSignal | undefined, onAbort: () => void): ReadableStream<Uint8Array> {
   const rest = steps.values();
   return new ReadableStream<Uint8Array>(

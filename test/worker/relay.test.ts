@@ -22,13 +22,12 @@ const hello = textEvent('Hello');
 /** Each is a way in which an answer must not look complete. */
 const FAULTS: [string, Step[], RegExp][] = [
   ['a clean cut', [hello], /cut off/],
-  ['an empty stream', [], /cut off/],
   ['[DONE] without a finish reason', [hello, usageEvent(99), DONE_EVENT], /cut off/],
   ['a reset', [hello, RESET], /connection to the model server broke/],
   ['a chunk that is not JSON', [hello, 'data: {"choices":[{"ind\n\n'], /malformed chunk/],
   ['a chunk of another shape', [hello, event({ choices: 'none' })], /malformed chunk/],
   ['a second choice', [hello, event({ choices: [{ index: 1, delta: { content: 'x' } }] })], /malformed chunk/],
-  ['an unknown finish reason', [hello, finishEvent('tool_calls')], /malformed chunk/],
+  ['a finish reason that says that it did not finish', [hello, finishEvent('abort')], /ended its answer with 'abort'/],
   ['an error event', [hello, 'data: {"error":{"message":"out of memory","code":500}}\n\n'], /failed: out of memory/],
   ['text after the finish', [hello, finishEvent(), textEvent('more')], /went on after the end/],
   ['a second finish', [hello, finishEvent(), finishEvent()], /went on after the end/],
@@ -57,6 +56,16 @@ describe('a broken upstream', () => {
     expect(response.headers.get('x-should-retry')).toBe('true');
     const { error } = await response.json<{ error: { message: string } }>();
     expect(error.message).toMatch(message);
+  });
+
+  it('before the first piece of its answer has a real status, streamed or not', async () => {
+    for (const steps of [[], [': ping\n\n', event({ choices: [{ index: 0, delta: { role: 'assistant' } }] })], [RESET]]) {
+      for (const stream of [true, false]) {
+        const response = await testApp(fakeUpstream(steps)).chat({ ...question('Hi'), stream });
+        expect(response.status).toBe(502);
+        expect(await response.json()).toMatchObject({ error: { code: 'upstream_broke' } });
+      }
+    }
   });
 
   it('that counts fewer prompt tokens than the image has must have dropped it', async () => {
@@ -184,10 +193,12 @@ describe('a client', () => {
     expect(app.logged).toEqual([]);
   });
 
-  it('hears pings while upstream is silent, and an error when the silence is too long', async () => {
+  it('hears pings while upstream is silent, and then what became of it', async () => {
     const stop = new AbortController();
     const failures: unknown[] = [];
-    const silent: AsyncIterator<AnswerEvent, void> = { next: () => new Promise(() => undefined) };
+    const silent: AsyncIterator<AnswerEvent, void> = {
+      next: () => new Promise((_, reject) => setTimeout(() => reject(new Error('silent')), 50)),
+    };
     const relay = relayAnswer(silent, {
       identity: { id: 'x', created: 1, model: 'm' },
       includeUsage: false,
@@ -195,10 +206,9 @@ describe('a client', () => {
       signal: stop.signal,
       onFailure: (error) => failures.push(error),
       pingMs: 5,
-      idleMs: 20,
     });
     const text = await new Response(relay).text();
-    expect(text).toMatch(/^(: ping\n\n){3}data: \{"error":.*silent for 20 ms.*\}\n\n$/);
+    expect(text).toMatch(/^(: ping\n\n){3,10}data: \{"error":.*\}\n\n$/);
     expect(stop.signal.aborted).toBe(true);
     expect(failures).toHaveLength(1);
   });

@@ -1,9 +1,13 @@
 import { createExecutionContext } from 'cloudflare:test';
 import { inject } from 'vitest';
 import { createApp } from '../../worker/app.ts';
+import { PROFILES, type WireForm } from '../../src/core/upstream/capability.ts';
+import { NEW_FLEET } from '../../src/core/upstream/fleet.ts';
+import { ANYWHERE } from '../../src/core/upstream/region.ts';
 import { openBundle } from '../../worker/bundle.ts';
 import type { Deps } from '../../worker/deps.ts';
-import type { WireForm } from '../../worker/env.ts';
+import type { LedgerEntry } from '../../worker/ledger.ts';
+import type { Upstream } from '../../worker/upstream-config.ts';
 import { createPatchSession } from '../../worker/patch-session.ts';
 import type { FakeUpstream } from './fake-upstream.ts';
 import { repositoryFile } from './repository-file.ts';
@@ -26,6 +30,40 @@ export interface TestApp {
   fetch(path: string, init?: RequestInit): Promise<Response>;
   chat(body: object, init?: RequestInit): Promise<Response>;
   logged: Record<string, string | number | null>[];
+  ledger: LedgerEntry[];
+}
+
+/** An upstream as `vora serve` would be configured. */
+export function testUpstream(fields: Partial<Upstream> = {}): Upstream {
+  return {
+    name: 'upstream',
+    url: new URL('http://upstream.test/'),
+    apiKey: 'upstream-key',
+    server: 'vora',
+    wire: 'image_embeds',
+    model: 'upstream-model',
+    serves: 'vora-random',
+    can: new Set(PROFILES.vora.can),
+    weight: 1,
+    near: ANYWHERE,
+    firstByteMs: 60_000,
+    idleMs: 60_000,
+    coldStartMs: 0,
+    ...fields,
+  };
+}
+
+export function testConfig(fields: Partial<Deps['config']> = {}): Deps['config'] {
+  return {
+    model: 'vora-random',
+    keySha256: null,
+    upstreams: [testUpstream()],
+    fallbacks: new Map(),
+    hedgeAfterMs: null,
+    selfTest: 'readyz',
+    bundle: { from: 'r2', bucket: {} as R2Bucket, prefix: '' },
+    ...fields,
+  };
 }
 
 /** The whole app with a scripted upstream; `deps` replaces parts of it. */
@@ -34,20 +72,19 @@ export function testApp(
   { wire = 'image_embeds', ...deps }: { wire?: WireForm } & Partial<Deps> = {},
 ): TestApp {
   const logged: TestApp['logged'] = [];
+  const ledger: LedgerEntry[] = [];
   let ids = 0;
   const app = createApp({
-    config: {
-      model: 'vora-random',
-      keySha256: null,
-      upstream: { url: new URL('http://upstream.test/'), apiKey: 'upstream-key', wire, model: 'upstream-model' },
-      bundle: { from: 'r2', bucket: {} as R2Bucket, prefix: '' },
-    },
+    config: testConfig({ upstreams: [testUpstream({ wire })] }),
     bundle,
     embedder,
     fetch: upstream.fetch,
     now: () => performance.now(),
     unixSeconds: () => 1_700_000_000,
     newId: () => `id${ids++}x${crypto.randomUUID()}`,
+    random: () => 0.5,
+    fleet: { current: NEW_FLEET },
+    ledger: (entry) => ledger.push(entry),
     log: (entry) => logged.push(entry),
     ...deps,
   });
@@ -62,6 +99,7 @@ export function testApp(
         ...init,
       }),
     logged,
+    ledger,
   };
 }
 

@@ -30,7 +30,8 @@ export interface ChatCompletion extends ResponseIdentity {
     finish_reason: FinishReason;
     logprobs: null;
   }[];
-  usage: WireUsage;
+  /** Absent only where upstream counts nothing. */
+  usage?: WireUsage;
 }
 
 export interface ChatCompletionChunk extends ResponseIdentity {
@@ -60,7 +61,7 @@ export interface Model {
 /** A whole answer. */
 export function completion(
   identity: ResponseIdentity,
-  answer: { text: string; finishReason: FinishReason; usage: Usage },
+  answer: { text: string; finishReason: FinishReason; usage: Usage | null },
 ): ChatCompletion {
   return {
     ...sameIdentity(identity),
@@ -73,7 +74,7 @@ export function completion(
         logprobs: null,
       },
     ],
-    usage: wireUsage(answer.usage),
+    ...(answer.usage === null ? {} : { usage: wireUsage(answer.usage) }),
   };
 }
 

@@ -1,0 +1,103 @@
+import type { ChatRequest } from '../src/core/protocol/chat-request.ts';
+import type { Usage } from '../src/core/protocol/chat-response.ts';
+import { RequestError } from '../src/core/protocol/failure.ts';
+import { serverFields } from '../src/core/upstream/capability.ts';
+import type { Deps } from './deps.ts';
+import type { ImagesByWire } from './images-by-wire.ts';
+import { orTimeout } from './or-timeout.ts';
+import type { PreparedImage } from './prepare-image.ts';
+import { callUpstream } from './upstream.ts';
+import { type AnswerEvent, readAnswer } from './upstream-answer.ts';
+import { upstreamBody } from './upstream-body.ts';
+import type { Upstream } from './upstream-config.ts';
+
+/** What one attempt has brought so far, for whoever keeps accounts. */
+export interface Tally {
+  /** Pieces of text; a token or a few each. */
+  pieces: number;
+  /** Upstream's own last count, or null where it has given none. */
+  usage: Usage | null;
+}
+
+export interface AttemptRequest {
+  chat: ChatRequest;
+  images: ImagesByWire;
+  requestId: string;
+  signal: AbortSignal;
+  tally: Tally;
+  /** Upstream has answered with headers and status 200. */
+  onAccepted: () => void;
+}
+
+type AttemptDeps = Pick<Deps, 'bundle' | 'fetch' | 'newId' | 'now' | 'unixSeconds'>;
+
+/**
+ * Asks one upstream, and reads its answer as it comes.
+ *
+ * @throws RequestError as {@link callUpstream} and {@link readAnswer} do; `upstream-timeout` when it falls silent in the
+ *   middle. How long its first piece may take is the caller's to say.
+ */
+export async function* askUpstream(
+  deps: AttemptDeps,
+  upstream: Upstream,
+  { chat, images, requestId, signal, tally, onAccepted }: AttemptRequest,
+): AsyncGenerator<AnswerEvent, void> {
+  const prepared = await images(upstream.wire);
+  const body = await callUpstream(deps, {
+    upstream,
+    body: upstreamBody(chat, upstream.model, prepared, deps.newId(), serverFields(upstream)),
+    visionSha256: await visionOf(prepared, deps),
+    requestId,
+    signal,
+  });
+  onAccepted();
+  let heardAt = deps.now();
+  const expected = {
+    imageTokens: prepared.reduce((sum, image) => sum + image.tokens, 0),
+    usage: upstream.can.has('usage'),
+  };
+  const events = readAnswer(body, expected, (usage) => {
+    heardAt = deps.now();
+    tally.usage = usage;
+  });
+  for await (const event of heedSilence(events, upstream.idleMs, deps.now, () => heardAt)) {
+    tally.pieces += event.kind === 'end' ? 0 : 1;
+    yield event;
+  }
+}
+
+async function visionOf(images: PreparedImage[], { bundle }: Pick<Deps, 'bundle'>): Promise<string | null> {
+  const embedded = images.some((image) => image.part === 'image_embeds');
+  return embedded ? (await bundle.manifest()).vision.sha256 : null;
+}
+
+/**
+ * The same events; fails when upstream sends nothing for a while after the first of them. Only the time that is spent
+ * waiting for upstream counts, and chunks that show nothing, as of hidden reasoning, break the silence too.
+ */
+async function* heedSilence(
+  events: AsyncGenerator<AnswerEvent, void>,
+  idleMs: number,
+  now: () => number,
+  heardAt: () => number,
+): AsyncGenerator<AnswerEvent, void> {
+  let result = await events.next();
+  while (result.done !== true) {
+    yield result.value;
+    const next = events.next();
+    const askedAt = now();
+    for (;;) {
+      const silentSince = Math.max(askedAt, heardAt());
+      const settled = await orTimeout(next, Math.max(0, silentSince + idleMs - now()));
+      if (settled !== null) {
+        result = settled;
+        break;
+      }
+      if (now() >= Math.max(askedAt, heardAt()) + idleMs) {
+        // Nobody waits for it any more; the caller's signal ends it.
+        next.catch(() => undefined);
+        throw new RequestError({ kind: 'upstream-timeout', message: `The model server fell silent for ${idleMs} ms` });
+      }
+    }
+  }
+}
