@@ -67,6 +67,10 @@ export function createApp(deps: Deps): App {
   }
   app.notFound((c) => errorResponse(new RequestError({ kind: 'not-found', method: c.req.method, path: c.req.path })));
   app.onError((error, c) => {
+    if (c.req.raw.signal.aborted) {
+      // Nobody is left to read it, and leaving is no failure; nginx's status for that.
+      return new Response(null, { status: 499 });
+    }
     const response = errorResponse(error);
     if (response.status >= 500) {
       logFailure(deps.log, error, c.var.requestId);

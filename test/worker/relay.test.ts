@@ -19,6 +19,10 @@ import { dataUrl, events, question, testApp } from './test-app.ts';
 const picture = await repositoryFile('test/fixtures/golden/images/png-rgb.png');
 const hello = textEvent('Hello');
 
+const CONTENT = [{ index: 0, delta: { content: 'Hello' }, finish_reason: null }];
+const USAGE = '{"prompt_tokens":9,"completion_tokens":1,"total_tokens":10}';
+const END = [finishEvent(), usageEvent(9), DONE_EVENT];
+
 /** Each is a way in which an answer must not look complete. */
 const FAULTS: [string, Step[], RegExp][] = [
   ['a clean cut', [hello], /cut off/],
@@ -59,7 +63,9 @@ describe('a broken upstream', () => {
   });
 
   it('before the first piece of its answer has a real status, streamed or not', async () => {
-    for (const steps of [[], [': ping\n\n', event({ choices: [{ index: 0, delta: { role: 'assistant' } }] })], [RESET]]) {
+    const role = event({ choices: [{ index: 0, delta: { role: 'assistant' } }] });
+    const scripts: Step[][] = [[], [': ping\n\n', role], [RESET]];
+    for (const steps of scripts) {
       for (const stream of [true, false]) {
         const response = await testApp(fakeUpstream(steps)).chat({ ...question('Hi'), stream });
         expect(response.status).toBe(502);
@@ -94,6 +100,78 @@ describe('a broken upstream', () => {
     });
   });
 });
+
+/** Each is written by some server, and is a whole answer all the same. */
+const ODD: [string, Step[]][] = [
+  ['no [DONE]', [hello, finishEvent(), usageEvent(9)]],
+  ['usage before the finish', [hello, usageEvent(9), finishEvent(), DONE_EVENT]],
+  ['usage in every chunk', [textAndUsage('Hello', 1), textAndUsage('', 1, 'stop'), DONE_EVENT]],
+  ['a usage chunk without choices', [hello, finishEvent(), `data: {"usage":${USAGE}}\n\n`, DONE_EVENT]],
+  ['an empty usage until the last', [event({ choices: CONTENT, usage: {} }), finishEvent(), usageEvent(9), DONE_EVENT]],
+  [
+    'fields that we do not know',
+    [event({ choices: CONTENT, x: { y: [1] } }), finishEvent(), usageEvent(9), DONE_EVENT],
+  ],
+  ['nulls', [event({ choices: [{ delta: null, finish_reason: null, logprobs: null }] }), hello, ...END]],
+  ['an empty finish reason until the last', [event({ choices: [{ ...CONTENT[0], finish_reason: '' }] }), ...END]],
+  ['CRLF', [hello, ...END].map((text) => text.replaceAll('\n', '\r\n'))],
+  ['event names, ids and retry lines', [`event: message\nid: 7\nretry: 10\n${hello}`, ...END]],
+  ['comments', [': keep-alive\n\n', hello, ':\n\n', ...END]],
+  ['no space after the colon', [hello.replace('data: ', 'data:'), ...END]],
+  ['bytes after [DONE]', [hello, ...END, ': bye\n\n']],
+];
+
+describe('an odd upstream', () => {
+  it.each(ODD)('with %s is understood', async (_, steps) => {
+    const answer = await testApp(fakeUpstream(steps)).chat(question('Hi'));
+    expect(await answer.json()).toMatchObject({
+      choices: [{ message: { content: 'Hello' }, finish_reason: 'stop' }],
+      usage: { prompt_tokens: 9 },
+    });
+  });
+
+  it.each([
+    ['eos_token', 'stop'],
+    ['STOP', 'stop'],
+    ['end_turn', 'stop'],
+    ['max_tokens', 'length'],
+    ['model_length', 'length'],
+    ['SAFETY', 'content_filter'],
+  ])('that ends with %s has ended with %s', async (word, reason) => {
+    const answer = await testApp(fakeUpstream([hello, finishEvent(word), usageEvent(9)])).chat(question('Hi'));
+    expect(await answer.json()).toMatchObject({ choices: [{ finish_reason: reason }] });
+  });
+
+  it.each([
+    ['{"object":"error","message":"too long","type":"x","code":400}', 'too long'],
+    ['{"error":"too long","error_type":"validation"}', 'too long'],
+    ['{"detail":"too long"}', 'too long'],
+    ['{"error":{"message":"too long","code":400,"param":["body",1]}}', 'too long'],
+  ])('that refuses with %s is quoted, in-band too', async (text, words) => {
+    const refused = await testApp(fakeUpstream(() => new Response(text, { status: 400 }))).chat(question('Hi'));
+    expect(refused.status).toBe(400);
+    expect(await refused.text()).toContain(words);
+    const broken = await testApp(fakeUpstream([`data: ${text}\n\n`])).chat(question('Hi'));
+    expect(broken.status).toBe(502);
+    expect(await broken.text()).toContain(words);
+  });
+
+  it.each([
+    [{ 'retry-after': '7' }, '7'],
+    [{ 'retry-after-ms': '6500', 'retry-after': '9' }, '7'],
+    [{ 'retry-after': new Date((1_700_000_000 + 7) * 1000).toUTCString() }, '7'],
+    [{ 'retry-after': 'soon' }, '1'],
+  ])('that has no room until %j is waited for by the client', async (headers, seconds) => {
+    const full = () => new Response('', { status: 429, headers });
+    const response = await testApp(fakeUpstream(full)).chat(question('Hi'));
+    expect([response.status, response.headers.get('retry-after')]).toEqual([503, seconds]);
+  });
+});
+
+function textAndUsage(content: string, tokens: number, finish_reason: string | null = null): string {
+  const usage = { prompt_tokens: 9, completion_tokens: tokens, total_tokens: 9 + tokens };
+  return event({ choices: [{ index: 0, delta: { content }, finish_reason }], usage });
+}
 
 describe('an upstream that refuses', () => {
   const refusal = (status: number, error: object | string, headers = {}) =>

@@ -1,5 +1,5 @@
-import type { Failure } from '../protocol/failure.ts';
 import type { Attempt, Run } from './attempt.ts';
+import type { Fault } from './fault.ts';
 
 /** Tells a client which upstreams its request went to: `eu-1=503, us-1=ok`. */
 export const ATTEMPTS_HEADER = 'x-vora-attempts';
@@ -20,21 +20,13 @@ export function attemptWord({ end }: Attempt, isBound: boolean): string {
     case 'dropped':
       return 'dropped';
     case 'failed':
-      return failureWord(end.fault.failure);
+      return faultWord(end.fault);
   }
 }
 
-function failureWord(failure: Failure): string {
-  switch (failure.kind) {
-    case 'upstream-rejected':
-      return String(failure.status);
-    case 'overloaded':
-      return 'busy';
-    case 'upstream-unreachable':
-    case 'upstream-timeout':
-    case 'upstream-broke':
-      return failure.kind.slice('upstream-'.length);
-    default:
-      return 'refused';
+function faultWord({ kind, failure }: Fault): string {
+  if (kind !== 'failing') {
+    return kind === 'busy' ? 'busy' : 'refused';
   }
+  return failure.kind === 'upstream-rejected' ? String(failure.status) : failure.kind.replace('upstream-', '');
 }
