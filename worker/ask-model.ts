@@ -6,9 +6,9 @@ import { type AttemptHooks, callUpstreams, type UpstreamRun } from './call-upstr
 import { collectAnswer } from './collect-answer.ts';
 import type { Deps } from './deps.ts';
 import type { ImagesByWire } from './images-by-wire.ts';
-import { ledgerEntry } from './ledger.ts';
+import { ledgerEntry, type Tally } from './ledger.ts';
 import type { AnswerEvent } from './upstream-answer.ts';
-import { askUpstream, type Tally } from './upstream-attempt.ts';
+import { askUpstream } from './upstream-attempt.ts';
 import type { Upstream } from './upstream-config.ts';
 
 /** A valid request, and all that answering it takes. */

@@ -1,8 +1,15 @@
 import type { Usage } from '../src/core/protocol/chat-response.ts';
 import { attemptWord } from '../src/core/upstream/attempts-header.ts';
 import type { Run } from '../src/core/upstream/attempt.ts';
-import type { Tally } from './upstream-attempt.ts';
 import type { Upstream } from './upstream-config.ts';
+
+/** What one attempt has brought so far. */
+export interface Tally {
+  /** Pieces of text; a token or a few each. What is left to count by where upstream gives no count. */
+  pieces: number;
+  /** Upstream's own last count, or null where it has given none. */
+  usage: Usage | null;
+}
 
 /**
  * What one request cost upstream, written once: when its answer is whole, has broken off, or its client has left.
@@ -17,16 +24,13 @@ export interface LedgerEntry {
   billed: number | null;
 }
 
-export interface LedgerCall {
+/** The tally is of a whole answer, or of what came until it ended. */
+export interface LedgerCall extends Tally {
   upstream: string;
   /** The model that answered, as our clients know it. */
   model: string;
   /** `ok`, `dropped`, `pending`, a status, or how it failed; as in the header of attempts. */
   outcome: string;
-  /** Pieces of text that came; a token or a few each. What is left to count by where upstream gave no count. */
-  pieces: number;
-  /** Upstream's own last count: of a whole answer, or so far. */
-  usage: Usage | null;
 }
 
 /** @param tallies one for each attempt. */

@@ -1,23 +1,15 @@
 import type { ChatRequest } from '../src/core/protocol/chat-request.ts';
-import type { Usage } from '../src/core/protocol/chat-response.ts';
 import { RequestError } from '../src/core/protocol/failure.ts';
 import { serverFields } from '../src/core/upstream/capability.ts';
 import type { Deps } from './deps.ts';
 import type { ImagesByWire } from './images-by-wire.ts';
+import type { Tally } from './ledger.ts';
 import { orTimeout } from './or-timeout.ts';
 import type { PreparedImage } from './prepare-image.ts';
 import { callUpstream } from './upstream.ts';
 import { type AnswerEvent, readAnswer } from './upstream-answer.ts';
 import { upstreamBody } from './upstream-body.ts';
 import type { Upstream } from './upstream-config.ts';
-
-/** What one attempt has brought so far, for whoever keeps accounts. */
-export interface Tally {
-  /** Pieces of text; a token or a few each. */
-  pieces: number;
-  /** Upstream's own last count, or null where it has given none. */
-  usage: Usage | null;
-}
 
 export interface AttemptRequest {
   chat: ChatRequest;
