@@ -1,0 +1,81 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type FaultServer, startFaultServer } from '../../bench/faults/server.ts';
+import { WORDS } from '../../bench/faults/answer.ts';
+import { freePort } from '../../examples/processes.ts';
+import { type BuiltWorker, buildWorker, startBuiltWorker, type WorkerModule } from '../support/built-worker.ts';
+import { CLIENTS, outcomeOf } from './clients.ts';
+
+/** The issue's names of the faults, and those of the fault server. */
+const FAULTS = [
+  ['refuse', 'refuse'],
+  ['nobody listens', 'closed-port'],
+  ['5xx', 'http-500'],
+  ['slow headers', 'slow-headers'],
+  ['stall before the first token', 'stall-first'],
+  ['stall', 'stall'],
+  ['cut mid-token', 'cut'],
+  ['clean cut', 'clean-cut'],
+  ['reset', 'reset'],
+  ['malformed JSON', 'malformed-json'],
+  ['missing finish', 'missing-finish'],
+  ['an error in-band', 'error-event'],
+  ['an HTML page', 'page'],
+] as const;
+const WHOLE = ['ok', 'no-done', 'odd', 'slow-tokens'];
+const FORMS = ['stream', 'whole'] as const;
+
+let modules: WorkerModule[];
+let faults: FaultServer;
+
+beforeAll(async () => {
+  [modules, faults] = await Promise.all([buildWorker(), startFaultServer()]);
+});
+
+afterAll(async () => {
+  await faults?.close();
+});
+
+/** An upstream for each fault and form, so that no circuit that one opens hides another. */
+async function startWorker(): Promise<BuiltWorker> {
+  const closed = `http://127.0.0.1:${await freePort()}`;
+  const names = [...FAULTS.map(([, name]) => name), ...WHOLE];
+  const upstreams = names.flatMap((name) =>
+    FORMS.map((form) => ({
+      name: `${form}-${name}`,
+      serves: `${form}-${name}`,
+      model: `${form}/${name}`,
+      url: name === 'closed-port' ? closed : faults.url,
+      server: 'openai',
+      wire: 'original',
+      first_byte_ms: 1_000,
+      idle_ms: 1_000,
+    })),
+  );
+  return startBuiltWorker(modules, { MODEL: 'stream-ok', UPSTREAMS: upstreams });
+}
+
+describe.each(CLIENTS)('$name behind the worker', ({ ask }) => {
+  let worker: BuiltWorker;
+
+  beforeAll(async () => {
+    worker = await startWorker();
+  });
+
+  afterAll(async () => {
+    await worker?.stop();
+  });
+
+  describe.each(FORMS)('%s', (form) => {
+    const outcome = (name: string) =>
+      outcomeOf(ask(`${worker.url}/v1`, `${form}-${name}`, { stream: form === 'stream' }));
+
+    it.concurrent.each(FAULTS)('%s is an error', async (_, name) => {
+      expect(await outcome(name)).toMatchObject({ kind: 'error' });
+    });
+
+    it.concurrent.each(WHOLE)('%s is an answer', async (name) => {
+      const text = name === 'slow-tokens' ? Array.from({ length: 20 }, (_, i) => `${i} `).join('') : WORDS.join('');
+      expect(await outcome(name)).toEqual({ kind: 'whole', text });
+    });
+  });
+});
