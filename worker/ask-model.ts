@@ -25,6 +25,8 @@ export interface Question {
   identity: ResponseIdentity;
   /** Aborted when the client leaves. */
   signal: AbortSignal;
+  /** Keeps work alive that other requests share, though this one's client may leave. */
+  waitUntil: (work: Promise<unknown>) => void;
 }
 
 /** The answer for a client that streams; bound to an upstream at its first piece. */
@@ -53,7 +55,7 @@ function ask<Answer>(
   bindsAt: Plan['bindsAt'],
   read: (events: AsyncGenerator<AnswerEvent, void>, upstream: Upstream, hooks: AttemptHooks) => Promise<Answer>,
 ): UpstreamRun<Answer> {
-  const { chat, chain, images, place, patienceMs, requestId, signal } = question;
+  const { chat, chain, images, place, patienceMs, requestId, signal, waitUntil } = question;
   const plan: Plan<Upstream> = { chain, place, patienceMs, bindsAt, hedgeAfterMs: deps.config.hedgeAfterMs };
   const tallies: Tally[] = [];
   return callUpstreams(
@@ -62,7 +64,7 @@ function ask<Answer>(
       const tally: Tally = { pieces: 0, usage: null };
       tallies.push(tally);
       const onAccepted = () => hooks.happened('accepted');
-      const request = { chat, images, requestId, signal: hooks.signal, tally, onAccepted };
+      const request = { chat, images, requestId, signal: hooks.signal, waitUntil, tally, onAccepted };
       return read(askUpstream(deps, upstream, request), upstream, hooks);
     },
     deps,

@@ -55,6 +55,7 @@ export async function chatCompletions(request: Request, deps: Deps, context: Req
     requestId: context.requestId,
     identity: { id: `chatcmpl-${deps.newId()}`, created: deps.unixSeconds(), model: chat.model },
     signal,
+    waitUntil: context.waitUntil,
   };
 
   if (!chat.stream) {

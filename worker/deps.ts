@@ -1,5 +1,6 @@
 import type { PatchEmbedder } from '../src/core/image/patch-embedder.ts';
 import { type Fleet, NEW_FLEET } from '../src/core/upstream/fleet.ts';
+import type { KnownSight } from '../src/core/upstream/sight.ts';
 import { assetFiles, type Bundle, openBundle, r2Files } from './bundle.ts';
 import { type Config, readConfig } from './env.ts';
 import type { LedgerEntry } from './ledger.ts';
@@ -24,6 +25,8 @@ export interface Deps {
   random: () => number;
   /** What this isolate has seen of its upstreams; each isolate finds out for itself. */
   fleet: { current: Fleet };
+  /** What this isolate has found out about the sight of its upstreams; see self-test.ts. */
+  sights: Map<string, KnownSight>;
   /** Keeps the account of what each request cost upstream. */
   ledger: (entry: LedgerEntry) => void;
   log: Log;
@@ -46,6 +49,7 @@ export function createDeps(env: object): Deps {
     newId: () => crypto.randomUUID().replaceAll('-', ''),
     random: () => Math.random(),
     fleet: { current: NEW_FLEET },
+    sights: new Map(),
     ledger: (entry) => console.log(JSON.stringify({ level: 'info', ...entry })),
     log: (entry) => console.error(JSON.stringify(entry)),
   };

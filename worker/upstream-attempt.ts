@@ -5,36 +5,39 @@ import type { Deps } from './deps.ts';
 import type { ImagesByWire } from './images-by-wire.ts';
 import type { Tally } from './ledger.ts';
 import { orTimeout } from './or-timeout.ts';
-import type { PreparedImage } from './prepare-image.ts';
+import { requireSight } from './require-sight.ts';
 import { callUpstream } from './upstream.ts';
 import { type AnswerEvent, readAnswer } from './upstream-answer.ts';
 import { upstreamBody } from './upstream-body.ts';
 import type { Upstream } from './upstream-config.ts';
+import { visionOf } from './vision-header.ts';
 
 export interface AttemptRequest {
   chat: ChatRequest;
   images: ImagesByWire;
   requestId: string;
   signal: AbortSignal;
+  waitUntil: (work: Promise<unknown>) => void;
   tally: Tally;
   /** Upstream has answered with headers and status 200. */
   onAccepted: () => void;
 }
 
-type AttemptDeps = Pick<Deps, 'bundle' | 'fetch' | 'newId' | 'now' | 'unixSeconds'>;
-
 /**
  * Asks one upstream, and reads its answer as it comes.
  *
- * @throws RequestError as {@link callUpstream} and {@link readAnswer} do; `upstream-timeout` when it falls silent in the
+ * @throws RequestError as {@link callUpstream}, {@link readAnswer} and {@link requireSight} do; `upstream-timeout` when it falls silent in the
  *   middle. How long its first piece may take is the caller's to say.
  */
 export async function* askUpstream(
-  deps: AttemptDeps,
+  deps: Deps,
   upstream: Upstream,
-  { chat, images, requestId, signal, tally, onAccepted }: AttemptRequest,
+  { chat, images, requestId, signal, waitUntil, tally, onAccepted }: AttemptRequest,
 ): AsyncGenerator<AnswerEvent, void> {
   const prepared = await images(upstream.wire);
+  if (prepared.length > 0 && deps.config.selfTest === 'require') {
+    await requireSight(deps, upstream, waitUntil);
+  }
   const body = await callUpstream(deps, {
     upstream,
     body: upstreamBody(chat, upstream.model, prepared, deps.newId(), serverFields(upstream)),
@@ -56,11 +59,6 @@ export async function* askUpstream(
     tally.pieces += event.kind === 'end' ? 0 : 1;
     yield event;
   }
-}
-
-async function visionOf(images: PreparedImage[], { bundle }: Pick<Deps, 'bundle'>): Promise<string | null> {
-  const embedded = images.some((image) => image.part === 'image_embeds');
-  return embedded ? (await bundle.manifest()).vision.sha256 : null;
 }
 
 /**

@@ -6,9 +6,7 @@ import type { Deps } from './deps.ts';
 import { readLimited } from './read-body.ts';
 import type { UpstreamBody } from './upstream-body.ts';
 import type { Upstream } from './upstream-config.ts';
-
-/** Hash of the vision weights that made the embeddings; an endpoint with other weights answers `vision_mismatch`. */
-const VISION_HEADER = 'x-vora-vision';
+import { VISION_HEADER } from './vision-header.ts';
 
 export interface UpstreamCall {
   upstream: Pick<Upstream, 'url' | 'apiKey'>;

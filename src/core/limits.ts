@@ -163,6 +163,8 @@ export const WHOLE_ANSWER_PATIENCE_MAX_MS = 600_000;
 /** How long a self-test's proof holds, and how soon one that proved nothing is repeated. */
 export const SELF_TEST_PROOF_MS = 3_600_000;
 export const SELF_TEST_RETRY_MS = 60_000;
+/** Length of a self-test's answers; the first word differs, or the first few probabilities. */
+export const SELF_TEST_ANSWER_TOKENS = 16;
 /** Longest wait for one answer of a self-test; the model may have to start first, and then it is not proven. */
 export const SELF_TEST_TIMEOUT_MS = 30_000;
 

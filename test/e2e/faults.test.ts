@@ -54,7 +54,7 @@ async function startWorker(): Promise<BuiltWorker> {
   return startBuiltWorker(modules, { MODEL: 'stream-ok', UPSTREAMS: upstreams });
 }
 
-describe.each(CLIENTS)('$name behind the worker', ({ ask }) => {
+describe.each(CLIENTS)('$name behind the worker', (client) => {
   let worker: BuiltWorker;
 
   beforeAll(async () => {
@@ -67,7 +67,7 @@ describe.each(CLIENTS)('$name behind the worker', ({ ask }) => {
 
   describe.each(FORMS)('%s', (form) => {
     const outcome = (name: string) =>
-      outcomeOf(ask(`${worker.url}/v1`, `${form}-${name}`, { stream: form === 'stream' }));
+      outcomeOf(client.ask(`${worker.url}/v1`, `${form}-${name}`, { stream: form === 'stream' }));
 
     it.concurrent.each(FAULTS)('%s is an error', async (_, name) => {
       expect(await outcome(name)).toMatchObject({ kind: 'error' });

@@ -31,6 +31,7 @@ export interface TestApp {
   chat(body: object, init?: RequestInit): Promise<Response>;
   logged: Record<string, string | number | null>[];
   ledger: LedgerEntry[];
+  deps: Deps;
 }
 
 /** An upstream as `vora serve` would be configured. */
@@ -74,7 +75,7 @@ export function testApp(
   const logged: TestApp['logged'] = [];
   const ledger: LedgerEntry[] = [];
   let ids = 0;
-  const app = createApp({
+  const all: Deps = {
     config: testConfig({ upstreams: [testUpstream({ wire })] }),
     bundle,
     embedder,
@@ -84,10 +85,12 @@ export function testApp(
     newId: () => `id${ids++}x${crypto.randomUUID()}`,
     random: () => 0.5,
     fleet: { current: NEW_FLEET },
+    sights: new Map(),
     ledger: (entry) => ledger.push(entry),
     log: (entry) => logged.push(entry),
     ...deps,
-  });
+  };
+  const app = createApp(all);
   const send = async (path: string, init?: RequestInit) =>
     app.fetch(new Request(`https://edge.test${path}`, init), {}, createExecutionContext());
   return {
@@ -100,6 +103,7 @@ export function testApp(
       }),
     logged,
     ledger,
+    deps: all,
   };
 }
 

@@ -26,7 +26,7 @@ export function attemptWord({ end }: Attempt, isBound: boolean): string {
 
 function faultWord({ kind, failure }: Fault): string {
   if (kind !== 'failing') {
-    return kind === 'busy' ? 'busy' : 'refused';
+    return kind === 'request' ? 'refused' : kind;
   }
   return failure.kind === 'upstream-rejected' ? String(failure.status) : failure.kind.replace('upstream-', '');
 }

@@ -80,12 +80,13 @@ export function onWhole(circuit: Circuit, isProbe: boolean): Circuit {
 }
 
 /**
- * A call failed, before its first piece or in the middle. What blames the request says nothing about the upstream.
+ * A call failed, before its first piece or in the middle. Not every fault says
+ * something about the upstream.
  *
  * @param random 0 to 1; spreads the probes of many isolates.
  */
 export function onFault(circuit: Circuit, isProbe: boolean, fault: Fault, now: number, random: number): Circuit {
-  if (fault.kind === 'request') {
+  if (fault.kind === 'request' || fault.kind === 'unfit') {
     return onDropped(circuit, isProbe);
   }
   if (circuit.state !== 'closed' && !isProbe) {

@@ -7,6 +7,8 @@ export type Fault =
   | { kind: 'request'; failure: Failure }
   /** The upstream says that it has no room, and when to come back. */
   | { kind: 'busy'; failure: Failure; restMs: number }
+  /** The upstream is sound and not for this request; another may be. */
+  | { kind: 'unfit'; failure: Failure }
   /** The upstream is broken; `again` where the next call of the same one may well succeed (connect errors, 5xx). */
   | { kind: 'failing'; failure: Failure; again: boolean };
 
@@ -27,8 +29,9 @@ export function faultOf(failure: Failure): Fault {
     case 'upstream-timeout':
     case 'upstream-broke':
       return { kind: 'failing', failure, again: false };
-    case 'upstream-unavailable':
     case 'upstream-blind':
+      return { kind: 'unfit', failure };
+    case 'upstream-unavailable':
     case 'invalid-request':
     case 'unauthorized':
     case 'model-not-found':

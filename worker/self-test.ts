@@ -1,0 +1,144 @@
+import * as z from 'zod';
+import {
+  SELF_TEST_ANSWER_TOKENS,
+  SELF_TEST_PROOF_MS,
+  SELF_TEST_RETRY_MS,
+  SELF_TEST_TIMEOUT_MS,
+} from '../src/core/limits.ts';
+import { encodeBase64 } from '../src/core/bytes/base64.ts';
+import type { Rgb } from '../src/core/image/rgb.ts';
+import type { ChatRequest } from '../src/core/protocol/chat-request.ts';
+import { DONE_DATA, parseEvents } from '../src/core/protocol/sse.ts';
+import { serverFields } from '../src/core/upstream/capability.ts';
+import { judgeSight, type KnownSight, type Look, type SightReport } from '../src/core/upstream/sight.ts';
+import type { Deps } from './deps.ts';
+import { encodePng } from './encode-png.ts';
+import { prepareImage, type PreparedImage } from './prepare-image.ts';
+import { startStopwatch } from './stopwatch.ts';
+import { TEST_PICTURES } from './test-pictures.ts';
+import { callUpstream } from './upstream.ts';
+import { upstreamBody } from './upstream-body.ts';
+import type { Upstream } from './upstream-config.ts';
+import { visionOf } from './vision-header.ts';
+
+const QUESTION = 'Describe the picture.';
+
+type TestDeps = Pick<Deps, 'bundle' | 'embedder' | 'fetch' | 'newId' | 'now' | 'unixSeconds'>;
+
+/**
+ * Whether the images that are sent to an upstream reach its model, as far as this isolate knows; found out first where it
+ * does not, or not any more.
+ *
+ * Four short answers at temperature 0 (see sight.ts), by the same code and over the same way as any request. A proof
+ * holds for an hour, anything else for a minute. Never rejects: who cannot be asked is not proven.
+ *
+ * @param waitUntil the test is shared by requests, and must outlive the one that began it.
+ */
+export async function sightOf(
+  deps: TestDeps & Pick<Deps, 'sights'>,
+  upstream: Upstream,
+  waitUntil: (work: Promise<unknown>) => void,
+): Promise<SightReport> {
+  const { sights, now } = deps;
+  const known = sights.get(upstream.name);
+  if (known !== undefined && now() < known.until) {
+    return known.report;
+  }
+  const report = testSight(deps, upstream).catch((error: unknown) => notAsked(error));
+  // Should the runtime drop the test with its request, it is made again all the same.
+  const entry = { report, until: now() + 4 * SELF_TEST_TIMEOUT_MS };
+  sights.set(upstream.name, entry);
+  waitUntil(keepFor(entry, now));
+  return report;
+}
+
+async function keepFor(entry: KnownSight, now: () => number): Promise<void> {
+  const { sight } = await entry.report;
+  entry.until = now() + (sight === 'seen' ? SELF_TEST_PROOF_MS : SELF_TEST_RETRY_MS);
+}
+
+async function testSight(deps: TestDeps, upstream: Upstream): Promise<SightReport> {
+  const [one, other] = TEST_PICTURES;
+  const none = await ask(deps, upstream, null);
+  const first = await ask(deps, upstream, one);
+  const again = await ask(deps, upstream, one);
+  const second = await ask(deps, upstream, other);
+  return judgeSight({ none: none.look, first: first.look, again: again.look, second: second.look }, first.imageTokens);
+}
+
+async function ask(
+  deps: TestDeps,
+  upstream: Upstream,
+  picture: Rgb | null,
+): Promise<{ look: Look; imageTokens: number }> {
+  const signal = AbortSignal.timeout(SELF_TEST_TIMEOUT_MS);
+  const url = picture === null ? null : await dataUrl(picture);
+  const context = { wire: upstream.wire, stopwatch: startStopwatch(deps.now), signal };
+  const images = url === null ? [] : [await prepareImage(url, 'the self-test', deps, context)];
+  const logprobs = upstream.can.has('logprobs') ? { logprobs: true, top_logprobs: 1 } : {};
+  const body = await callUpstream(deps, {
+    upstream,
+    body: upstreamBody(question(url), upstream.model, images, deps.newId(), { ...serverFields(upstream), ...logprobs }),
+    visionSha256: await visionOf(images, deps),
+    requestId: `self-test-${deps.newId()}`,
+    signal,
+  });
+  return { look: await readLook(body), imageTokens: tokensOf(images) };
+}
+
+function question(url: string | null): ChatRequest {
+  const image = url === null ? [] : [{ type: 'image_url' as const, url, detail: 'auto' as const }];
+  return {
+    model: '',
+    messages: [{ role: 'user', content: [...image, { type: 'text', text: QUESTION }] }],
+    stream: true,
+    includeUsage: true,
+    maxTokens: SELF_TEST_ANSWER_TOKENS,
+    temperature: 0,
+    stop: [],
+  };
+}
+
+const chunkSchema = z.object({
+  choices: z
+    .array(
+      z.object({
+        delta: z.object({ content: z.string().nullish() }).nullish(),
+        logprobs: z.object({ content: z.array(z.object({ logprob: z.number() })).nullish() }).nullish(),
+      }),
+    )
+    .nullish(),
+  usage: z.object({ prompt_tokens: z.int() }).nullish().catch(null),
+});
+
+/** How much of the answer came does not matter, only whether it is the same. */
+async function readLook(body: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<Look> {
+  let promptTokens: number | null = null;
+  let text = '';
+  const logprobs: number[] = [];
+  let chunks = 0;
+  for await (const data of parseEvents(body)) {
+    if (data === DONE_DATA || chunks++ > 4 * SELF_TEST_ANSWER_TOKENS) {
+      break;
+    }
+    const { choices, usage } = chunkSchema.parse(JSON.parse(data));
+    promptTokens = usage?.prompt_tokens ?? promptTokens;
+    for (const { delta, logprobs: listed } of choices ?? []) {
+      text += delta?.content ?? '';
+      logprobs.push(...(listed?.content ?? []).map(({ logprob }) => logprob));
+    }
+  }
+  return { promptTokens, text, logprobs };
+}
+
+function tokensOf(images: readonly PreparedImage[]): number {
+  return images.reduce((sum, { tokens }) => sum + tokens, 0);
+}
+
+async function dataUrl(picture: Rgb): Promise<string> {
+  return `data:image/png;base64,${new TextDecoder().decode(encodeBase64(await encodePng(picture)))}`;
+}
+
+function notAsked(error: unknown): SightReport {
+  return { sight: 'unproven', why: `it could not be asked: ${error instanceof Error ? error.message : 'unknown'}` };
+}
