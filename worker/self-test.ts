@@ -13,6 +13,7 @@ import { serverFields } from '../src/core/upstream/capability.ts';
 import { judgeSight, type KnownSight, type Look, type SightReport } from '../src/core/upstream/sight.ts';
 import type { Deps } from './deps.ts';
 import { encodePng } from './encode-png.ts';
+import { failureOf } from './error-response.ts';
 import { prepareImage, type PreparedImage } from './prepare-image.ts';
 import { startStopwatch } from './stopwatch.ts';
 import { TEST_PICTURES } from './test-pictures.ts';
@@ -59,10 +60,18 @@ async function keepFor(entry: KnownSight, now: () => number): Promise<void> {
 
 async function testSight(deps: TestDeps, upstream: Upstream): Promise<SightReport> {
   const [one, other] = TEST_PICTURES;
-  const none = await ask(deps, upstream, null);
-  const first = await ask(deps, upstream, one);
-  const again = await ask(deps, upstream, one);
-  const second = await ask(deps, upstream, other);
+  let logprobs = upstream.can.has('logprobs');
+  const none = await ask(deps, upstream, null, logprobs).catch((error: unknown) => {
+    if (!logprobs || failureOf(error).kind !== 'invalid-request') {
+      throw error;
+    }
+    // Most servers that speak the protocol have no logprobs, and nobody declares everything that a server lacks.
+    logprobs = false;
+    return ask(deps, upstream, null, logprobs);
+  });
+  const first = await ask(deps, upstream, one, logprobs);
+  const again = await ask(deps, upstream, one, logprobs);
+  const second = await ask(deps, upstream, other, logprobs);
   return judgeSight({ none: none.look, first: first.look, again: again.look, second: second.look }, first.imageTokens);
 }
 
@@ -70,15 +79,16 @@ async function ask(
   deps: TestDeps,
   upstream: Upstream,
   picture: Rgb | null,
+  logprobs: boolean,
 ): Promise<{ look: Look; imageTokens: number }> {
   const signal = AbortSignal.timeout(SELF_TEST_TIMEOUT_MS);
   const url = picture === null ? null : await dataUrl(picture);
   const context = { wire: upstream.wire, stopwatch: startStopwatch(deps.now), signal };
   const images = url === null ? [] : [await prepareImage(url, 'the self-test', deps, context)];
-  const logprobs = upstream.can.has('logprobs') ? { logprobs: true, top_logprobs: 1 } : {};
+  const more = { ...serverFields(upstream), ...(logprobs ? { logprobs: true, top_logprobs: 1 } : {}) };
   const body = await callUpstream(deps, {
     upstream,
-    body: upstreamBody(question(url), upstream.model, images, deps.newId(), { ...serverFields(upstream), ...logprobs }),
+    body: upstreamBody(question(url), upstream.model, images, deps.newId(), more),
     visionSha256: await visionOf(images, deps),
     requestId: `self-test-${deps.newId()}`,
     signal,

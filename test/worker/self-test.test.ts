@@ -93,6 +93,22 @@ describe('where sight must be proven', () => {
     }
   });
 
+  it('one that refuses logprobs is asked without', async () => {
+    const served = serve(sees);
+    const app = testApp(
+      {
+        async fetch(url, init) {
+          const text = await new Response(init.body ?? null).text();
+          return text.includes('logprobs')
+            ? Response.json({ error: { message: 'what are logprobs?' } }, { status: 400 })
+            : served.fetch(url, { ...init, body: text });
+        },
+      },
+      { config: testConfig({ selfTest: 'require', upstreams: [testUpstream(logprobs)] }) },
+    );
+    expect((await ask(app)).status).toBe(200);
+  });
+
   it('one that cannot be asked gets none, and is not blamed for it', async () => {
     const { app } = appOf(sees, {}, { fetch: async () => Promise.reject(new Error('down')) });
     expect(await (await ask(app)).text()).toMatch(/not proven to see images: it could not be asked/);
