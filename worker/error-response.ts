@@ -28,5 +28,8 @@ export function errorResponse(error: unknown): Response {
 
 /** Whether the same request may succeed a moment later; decided here and nowhere else. */
 function isRetryable(failure: Failure): boolean {
-  return failure.kind !== 'misconfigured' && failure.kind !== 'upstream-rejected';
+  if (failure.kind === 'upstream-rejected') {
+    return failure.status >= 500;
+  }
+  return failure.kind !== 'misconfigured' && failure.kind !== 'upstream-blind';
 }

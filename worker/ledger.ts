@@ -1,5 +1,5 @@
 import type { Usage } from '../src/core/protocol/chat-response.ts';
-import { attemptWord } from '../src/core/upstream/attempts-header.ts';
+import { groupAttempts } from '../src/core/upstream/attempts-header.ts';
 import type { Run } from '../src/core/upstream/attempt.ts';
 import type { Upstream } from './upstream-config.ts';
 
@@ -31,21 +31,26 @@ export interface LedgerCall extends Tally {
   model: string;
   /** `ok`, `dropped`, `pending`, a status, or how it failed; as in the header of attempts. */
   outcome: string;
+  /** Polls of a server that starts are one entry. */
+  times: number;
 }
 
 /** @param tallies one for each attempt. */
 export function ledgerEntry(
   request: string,
   model: string,
-  { attempts, bound }: Run<Upstream>,
+  run: Run<Upstream>,
   tallies: readonly Tally[],
 ): LedgerEntry {
-  const calls = attempts.map((attempt, i) => ({
-    upstream: attempt.candidate.name,
-    model: attempt.candidate.serves,
-    outcome: attemptWord(attempt, i === bound),
-    pieces: tallies[i]?.pieces ?? 0,
-    usage: tallies[i]?.usage ?? null,
+  const groups = groupAttempts(run);
+  const calls = groups.map(({ at, candidate, word, times }) => ({
+    upstream: candidate.name,
+    model: candidate.serves,
+    outcome: word,
+    times,
+    pieces: tallies[at]?.pieces ?? 0,
+    usage: tallies[at]?.usage ?? null,
   }));
-  return { request, model, calls, billed: bound };
+  const billed = groups.findIndex(({ at }) => at === run.bound);
+  return { request, model, calls, billed: billed < 0 ? null : billed };
 }

@@ -142,8 +142,10 @@ describe('one upstream', () => {
     expect([stream.status, stream.headers.get('x-vora-attempts')]).toEqual([200, 'a=busy']);
     expect(await stream.text()).toMatch(/^: ping\n\n[^]*Hello[^]*\[DONE\]\n\n$/);
 
-    const whole = await appOf({ a: fakeUpstream(starting, goodAnswer()) }, cold).chat(question('Hi'));
-    expect([whole.status, whole.headers.get('x-vora-attempts')]).toEqual([200, 'a=busy, a=ok']);
+    const slow = appOf({ a: fakeUpstream(starting, starting, goodAnswer()) }, cold);
+    const whole = await slow.chat(question('Hi'));
+    expect([whole.status, whole.headers.get('x-vora-attempts')]).toEqual([200, 'a=busy;times=2, a=ok']);
+    expect(slow.ledger).toMatchObject([{ billed: 1, calls: [{ outcome: 'busy', times: 2 }, { outcome: 'ok' }] }]);
     const hasty = await appOf({ a: fakeUpstream(starting, goodAnswer()) }, cold).chat(question('Hi'), {
       headers: { 'x-stainless-timeout': '1' },
     });

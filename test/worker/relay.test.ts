@@ -202,6 +202,7 @@ describe('an upstream that refuses', () => {
   it('by its own fault is not worth a retry; an overloaded one is', async () => {
     expect((await testApp(refusal(401, {})).chat(question('Hi'))).headers.get('x-should-retry')).toBe('false');
     expect((await testApp(refusal(429, {})).chat(question('Hi'))).headers.get('x-should-retry')).toBe('true');
+    expect((await testApp(refusal(500, {})).chat(question('Hi'))).headers.get('x-should-retry')).toBe('true');
   });
 
   it('cannot be reached: 502, and the cause only in the log', async () => {

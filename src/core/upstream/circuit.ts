@@ -30,6 +30,8 @@ export type Standing =
   | { kind: 'due' }
   /** Only where nothing else is left. */
   | { kind: 'last-resort' }
+  /** Somebody else's probe is out; to be looked at again. */
+  | { kind: 'probed'; until: number }
   | { kind: 'shut'; until: number };
 
 export const CLOSED: Circuit = { state: 'closed', recent: [] };
@@ -39,7 +41,7 @@ export function standing(circuit: Circuit, now: number): Standing {
     return { kind: 'ready' };
   }
   if (circuit.probe === 'asked') {
-    return { kind: 'shut', until: now + PROBE_POLL_MS };
+    return { kind: 'probed', until: now + PROBE_POLL_MS };
   }
   if (circuit.probe === 'answering') {
     return { kind: 'last-resort' };

@@ -133,8 +133,9 @@ function fail<C extends Candidate>(state: State<C>, attempt: number, fault: Faul
   const { run } = state;
   // Full jitter: whoever failed together does not come back together.
   const againAt = now + random() * RETRY_BACKOFF_MS * 2 ** run.retries;
+  const isKnown = hasFailedBefore(run, attempt);
   const failed = move(state, attempt, { kind: 'failed', fault, againAt }, (circuit, isProbe) =>
-    onFault(circuit, isProbe, fault, now, random()),
+    isKnown && !isProbe ? circuit : onFault(circuit, isProbe, fault, now, random()),
   );
   if (run.bound === attempt) {
     return over(failed);
@@ -144,6 +145,14 @@ function fail<C extends Candidate>(state: State<C>, attempt: number, fault: Faul
     return over({ ...alone, commands: [...alone.commands, { kind: 'refuse', attempt, failure: fault.failure }] });
   }
   return failed;
+}
+
+/** One request that makes a server fail each time it is tried must not open the circuit for all the others. */
+function hasFailedBefore({ attempts }: Run, attempt: number): boolean {
+  const name = attempts[attempt]?.candidate.name;
+  return attempts.some(({ candidate, end }) => {
+    return candidate.name === name && end.kind === 'failed' && end.fault.kind === 'failing';
+  });
 }
 
 /** Ends attempts whose first piece is overdue, and asks a second upstream when the first has been silent for long. */

@@ -32,7 +32,7 @@ export function nextCall<C extends Candidate>(run: Run<C>, fleet: Fleet, now: nu
   const later = chain.flat().flatMap((candidate) => {
     const last = failed.get(candidate.name);
     const at = last === undefined ? freshAt(candidate, run, fleet, now) : againAt(candidate, last, run, fleet, now);
-    return at === null || at > Math.max(now, patienceEnd(candidate, run)) ? [] : [{ candidate, at, last }];
+    return at === null || at > Math.max(now, patienceEnd(candidate, run, fleet, now)) ? [] : [{ candidate, at, last }];
   });
   const soonest = later.toSorted((a, b) => a.at - b.at)[0];
   if (soonest === undefined) {
@@ -60,8 +60,11 @@ function isStarting({ coldStartMs }: Candidate, { fault }: Failed): boolean {
   return coldStartMs > 0 && fault.kind === 'busy';
 }
 
-function patienceEnd({ coldStartMs }: Candidate, { startedAt, plan }: Run): number {
-  return startedAt + Math.min(Math.max(RETRY_PATIENCE_MS, coldStartMs), plan.patienceMs);
+/** A probe has its outcome when its first piece is due at the latest, and those who wait for it would fare no better. */
+function patienceEnd(candidate: Candidate, { startedAt, plan }: Run, fleet: Fleet, now: number): number {
+  const { coldStartMs, firstByteMs, name } = candidate;
+  const isProbed = standing(circuitOf(fleet, name), now).kind === 'probed';
+  return startedAt + Math.min(Math.max(RETRY_PATIENCE_MS, coldStartMs, isProbed ? firstByteMs : 0), plan.patienceMs);
 }
 
 /** When an upstream that has not failed this request can be called, or null. */
@@ -85,7 +88,7 @@ function againAt(candidate: Candidate, last: Failed, run: Run, fleet: Fleet, now
 
 function openAt(name: string, fleet: Fleet, now: number): number {
   const stands = standing(circuitOf(fleet, name), now);
-  return stands.kind === 'shut' ? stands.until : now;
+  return 'until' in stands ? stands.until : now;
 }
 
 /** Who is told to come back can do something about it, so the upstream that is merely busy speaks first. */

@@ -147,6 +147,16 @@ describe('an upstream that fails', () => {
     ).toEqual([`refuse: ${failure.kind}`]);
   });
 
+  it('again and again for one request opens no circuit for the others', () => {
+    const { open } = world();
+    const poison = open([[upstream('a')]]);
+    for (const attempt of [0, 1, 2]) {
+      poison.fail(attempt, { kind: 'upstream-rejected', status: 500, message: '' });
+      poison.wake();
+    }
+    expect(open([[upstream('a')]]).begun).toEqual(['call a']);
+  });
+
   it('because of the request is not followed by anybody', () => {
     const request = world().open([[upstream('a'), upstream('b')]]);
     expect(request.fail(0, { kind: 'invalid-request', param: 'messages', message: 'too long' })).toEqual([
@@ -305,6 +315,21 @@ describe('when every upstream is broken', () => {
     early.send({ kind: 'whole', attempt: 0 });
     expect(open(only).begun).toEqual(['call a']);
     pass(CIRCUIT_OPEN_MS);
+  });
+
+  it('who waits for a probe waits as long as the probe may take', () => {
+    const { open, pass } = world();
+    const only = [[upstream('a', { firstByteMs: 20_000 })]];
+    for (let i = 0; i < CIRCUIT_FAILURES; i++) {
+      open(only).fail(0, { kind: 'upstream-broke', message: '' });
+    }
+    pass(CIRCUIT_LAST_RESORT_MS);
+    const probe = open(only);
+    const other = open(only);
+    const turns = Array.from({ length: 60 }, () => other.wake()?.did);
+    expect(turns.flat()).toEqual([]);
+    probe.send({ kind: 'first', attempt: 0 });
+    expect(other.wake()?.did).toEqual(['call a']);
   });
 
   it('a probe that fails is told to its client at once, and not repeated', () => {
