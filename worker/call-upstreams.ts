@@ -83,7 +83,10 @@ export function callUpstreams<Answer>(
   function startCall(i: number, upstream: Upstream): { stop: AbortController; answer: Promise<Answer> } {
     const stop = new AbortController();
     const failed = (error: unknown) => {
-      errors.set(i, error);
+      // What a cancelled attempt ends with is our own doing.
+      if (!stop.signal.aborted) {
+        errors.set(i, error);
+      }
       // Whatever it was, the upstream may still be at work on it.
       stop.abort();
       send({ kind: 'failed', attempt: i, fault: faultOf(failureOf(error)) });
@@ -109,9 +112,10 @@ export function callUpstreams<Answer>(
   // Whoever streams looks at it only when the grace is over.
   promise.catch(() => undefined);
   apply(begin(plan, fleet.current, { now: now(), random }));
-  signal.addEventListener('abort', leave);
   if (signal.aborted) {
     leave();
+  } else {
+    signal.addEventListener('abort', leave);
   }
   return { answer: promise, state: () => run };
 }

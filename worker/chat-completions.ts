@@ -1,7 +1,6 @@
 import {
   COLD_START_MAX_MS,
   REQUEST_BODY_MAX_BYTES,
-  STREAM_GRACE_MS,
   WHOLE_ANSWER_PATIENCE_MAX_MS,
   WHOLE_ANSWER_PATIENCE_MS,
 } from '../src/core/limits.ts';
@@ -19,7 +18,7 @@ import { modelChain } from './model-chain.ts';
 import { orTimeout } from './or-timeout.ts';
 import { readJson } from './read-body.ts';
 import { relayAnswer } from './relay-stream.ts';
-import { startStopwatch, type Stopwatch } from './stopwatch.ts';
+import { startStopwatch } from './stopwatch.ts';
 
 export interface RequestContext {
   requestId: string;
@@ -58,14 +57,16 @@ export async function chatCompletions(request: Request, deps: Deps, context: Req
     waitUntil: context.waitUntil,
   };
 
+  const answered = <Answer>(run: UpstreamRun<Answer>) => stopwatch.time('upstream', () => run.answer);
+  const tellAttempts = (run: UpstreamRun<unknown>) => context.header(ATTEMPTS_HEADER, attemptsHeader(run.state()));
   if (!chat.stream) {
     const run = askForWhole(deps, question);
-    const completion = await answerOf(run, stopwatch, context);
+    const completion = await answered(run).finally(() => tellAttempts(run));
     return Response.json(completion, { headers: { 'server-timing': stopwatch.header() } });
   }
   const run = askForStream(deps, question);
   // A failure within the grace keeps its real HTTP status; later ones can only be told in-band.
-  await orTimeout(answerOf(run, stopwatch, context), STREAM_GRACE_MS);
+  await orTimeout(answered(run), config.streamGraceMs).finally(() => tellAttempts(run));
   const stream = relayAnswer(whenBound(run), {
     identity: question.identity,
     includeUsage: chat.includeUsage,
@@ -73,7 +74,6 @@ export async function chatCompletions(request: Request, deps: Deps, context: Req
     signal,
     onFailure: (error) => logFailure(deps.log, error, context.requestId),
   });
-  context.header(ATTEMPTS_HEADER, attemptsHeader(run.state()));
   return new Response(stream, { headers: { ...SSE_HEADERS, 'server-timing': stopwatch.header() } });
 }
 
@@ -81,19 +81,6 @@ export async function chatCompletions(request: Request, deps: Deps, context: Req
 function startLoading({ config, embedder }: Deps, { waitUntil }: RequestContext): void {
   if (config.upstreams.some(({ wire }) => wire === 'image_embeds')) {
     waitUntil(embedder.warm().catch(() => undefined));
-  }
-}
-
-/** The answer, or the failure; either way the client learns which upstreams were tried. */
-async function answerOf<Answer>(
-  run: UpstreamRun<Answer>,
-  stopwatch: Stopwatch,
-  { header }: RequestContext,
-): Promise<Answer> {
-  try {
-    return await stopwatch.time('upstream', () => run.answer);
-  } finally {
-    header(ATTEMPTS_HEADER, attemptsHeader(run.state()));
   }
 }
 

@@ -1,5 +1,10 @@
 import * as z from 'zod';
-import { UPSTREAM_FIRST_BYTE_TIMEOUT_MAX_MS, UPSTREAM_TIMEOUT_MIN_MS } from '../src/core/limits.ts';
+import {
+  STREAM_GRACE_MAX_MS,
+  STREAM_GRACE_MS,
+  UPSTREAM_FIRST_BYTE_TIMEOUT_MAX_MS,
+  UPSTREAM_TIMEOUT_MIN_MS,
+} from '../src/core/limits.ts';
 import { readFallbacks, readUpstreams, type Upstream } from './upstream-config.ts';
 import { numberVariable, readVariables } from './variables.ts';
 
@@ -24,6 +29,8 @@ export interface Config {
   fallbacks: ReadonlyMap<string, readonly string[]>;
   /** Silence after which a second upstream is asked as well; null never. */
   hedgeAfterMs: number | null;
+  /** How long a stream waits for its first piece before it answers 200. */
+  streamGraceMs: number;
   selfTest: SelfTestMode;
   bundle: BundleSource;
 }
@@ -56,6 +63,7 @@ const settings = z.object({
   HEDGE_AFTER_MS: numberVariable(
     z.union([z.literal(0), z.int().min(UPSTREAM_TIMEOUT_MIN_MS).max(UPSTREAM_FIRST_BYTE_TIMEOUT_MAX_MS)]).default(0),
   ),
+  STREAM_GRACE_MS: numberVariable(z.int().min(0).max(STREAM_GRACE_MAX_MS).default(STREAM_GRACE_MS)),
   SELF_TEST: z.enum(['readyz', 'require']).default('readyz'),
 });
 
@@ -74,6 +82,7 @@ export function readConfig(env: object): Config {
     upstreams,
     fallbacks: readFallbacks(env, upstreams),
     hedgeAfterMs: vars.HEDGE_AFTER_MS === 0 ? null : vars.HEDGE_AFTER_MS,
+    streamGraceMs: vars.STREAM_GRACE_MS,
     selfTest: vars.SELF_TEST,
   };
 }

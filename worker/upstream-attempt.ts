@@ -26,8 +26,8 @@ export interface AttemptRequest {
 /**
  * Asks one upstream, and reads its answer as it comes.
  *
- * @throws RequestError as {@link callUpstream}, {@link readAnswer} and {@link requireSight} do; `upstream-timeout` when it falls silent in the
- *   middle. How long its first piece may take is the caller's to say.
+ * @throws RequestError as {@link requireSight}, {@link callUpstream} and {@link readAnswer} do; `upstream-timeout` when it
+ *   falls silent in the middle. How long its first piece may take is the caller's to say.
  */
 export async function* askUpstream(
   deps: Deps,

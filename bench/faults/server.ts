@@ -51,7 +51,8 @@ export async function startFaultServer({ port = 0, host = '127.0.0.1' } = {}): P
   const server = createServer((request, response) => {
     const path = new URL(request.url ?? '/', 'http://faults').pathname;
     if (request.method === 'POST' && path.endsWith('/chat/completions')) {
-      void chat(request, response);
+      // A client may go while it is still sending.
+      chat(request, response).catch(() => response.destroy());
     } else if (path === '/requests') {
       json(response, requests);
     } else if (path.endsWith('/models')) {

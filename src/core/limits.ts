@@ -112,6 +112,8 @@ export const PING_INTERVAL_MS = 400;
 /** How long a stream waits for the first token before it answers 200 and reports failures in-band. Until then workerd
  * does not notice a client that closes its connection politely, and upstream has to stop within a second. */
 export const STREAM_GRACE_MS = 600;
+/** Past it proxies and clients give up on a response without headers. */
+export const STREAM_GRACE_MAX_MS = 30_000;
 /** Default and longest wait for the first piece of an answer, connection, queue and prefill included; a long queue and
  * prefill take under a minute. */
 export const UPSTREAM_FIRST_BYTE_TIMEOUT_MS = 120_000;
@@ -151,6 +153,9 @@ export const CIRCUIT_OPEN_MAX_MS = 120_000;
 export const CIRCUIT_LAST_RESORT_MS = 1_000;
 /** How often a request that waits for somebody else's probe looks again. */
 export const PROBE_POLL_MS = 250;
+/** A probe of which nothing was heard for so long is taken for lost: a runtime may end a request without a word. Longer
+ * than the first piece of an answer may take by default. */
+export const PROBE_LOST_MS = 180_000;
 /** `Retry-After` as we heed it: a zero would have us ask in a loop, an hour is longer than anybody waits. */
 export const RETRY_AFTER_DEFAULT_MS = 1_000;
 export const RETRY_AFTER_MIN_MS = 500;

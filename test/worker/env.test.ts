@@ -110,6 +110,7 @@ describe('several upstreams', () => {
     ["FALLBACKS.vora-7b: no upstream serves 'gpt'", { FALLBACKS: { 'vora-7b': ['gpt'] } }],
     ['HEDGE_AFTER_MS: ', { HEDGE_AFTER_MS: 5 }],
     ['SELF_TEST: ', { SELF_TEST: 'maybe' }],
+    ['STREAM_GRACE_MS: ', { STREAM_GRACE_MS: 60_000 }],
   ])('are refused by variable and field: %s', (message, change) => {
     expect(() => readConfig({ ...SEVERAL, ...change })).toThrow(`Worker configuration: ${message}`);
   });

@@ -98,6 +98,14 @@ describe('with two upstreams of which the first fails', () => {
     }
   });
 
+  it('and of two at once the slower failed last, the client is told of an upstream and of nothing else', async () => {
+    const later = () => new Promise((resolve) => setTimeout(resolve, 400));
+    const a = fakeUpstream([{ until: later() }, RESET]);
+    const app = appOf({ a, b: fakeUpstream(HANG) }, { b: { firstByteMs: 100 } }, { hedgeAfterMs: 100 });
+    const response = await app.chat({ ...question('Hi'), stream: true });
+    expect([response.status, response.headers.get('x-vora-attempts')]).toEqual([504, 'a=broke, b=timeout']);
+  });
+
   it('because of the request, the second is not asked', async () => {
     const b = fakeUpstream(goodAnswer());
     const response = await appOf({ a: fakeUpstream(status(400)), b }).chat(question('Hi'));

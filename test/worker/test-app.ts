@@ -61,6 +61,7 @@ export function testConfig(fields: Partial<Deps['config']> = {}): Deps['config']
     upstreams: [testUpstream()],
     fallbacks: new Map(),
     hedgeAfterMs: null,
+    streamGraceMs: 600,
     selfTest: 'readyz',
     bundle: { from: 'r2', bucket: {} as R2Bucket, prefix: '' },
     ...fields,

@@ -4,6 +4,7 @@ import {
   CIRCUIT_OPEN_MAX_MS,
   CIRCUIT_OPEN_MS,
   CIRCUIT_WINDOW,
+  PROBE_LOST_MS,
   PROBE_POLL_MS,
 } from '../limits.ts';
 import type { Fault } from './fault.ts';
@@ -20,8 +21,8 @@ export type Circuit =
   | { state: 'resting'; until: number; probe: Probe }
   | { state: 'open'; since: number; until: number; times: number; probe: Probe };
 
-/** A request that is out to show whether the upstream has recovered, and how far it came. */
-type Probe = 'none' | 'asked' | 'answering';
+/** A request that is out to show whether the upstream has recovered, how far it came, and when that was; or none. */
+type Probe = { state: 'asked' | 'answering'; at: number } | null;
 
 /** Whether an upstream may be called now. */
 export type Standing =
@@ -40,11 +41,10 @@ export function standing(circuit: Circuit, now: number): Standing {
   if (circuit.state === 'closed') {
     return { kind: 'ready' };
   }
-  if (circuit.probe === 'asked') {
-    return { kind: 'probed', until: now + PROBE_POLL_MS };
-  }
-  if (circuit.probe === 'answering') {
-    return { kind: 'last-resort' };
+  if (isOut(circuit.probe, now)) {
+    return circuit.probe?.state === 'answering'
+      ? { kind: 'last-resort' }
+      : { kind: 'probed', until: now + PROBE_POLL_MS };
   }
   if (now >= circuit.until) {
     return { kind: 'due' };
@@ -57,10 +57,10 @@ export function standing(circuit: Circuit, now: number): Standing {
 }
 
 /** A call begins. It is a probe, whose outcome moves the circuit, unless the circuit is closed or has a probe out. */
-export function onCall(circuit: Circuit): { circuit: Circuit; isProbe: boolean } {
-  return circuit.state === 'closed' || circuit.probe !== 'none'
+export function onCall(circuit: Circuit, now: number): { circuit: Circuit; isProbe: boolean } {
+  return circuit.state === 'closed' || isOut(circuit.probe, now)
     ? { circuit, isProbe: false }
-    : { circuit: { ...circuit, probe: 'asked' }, isProbe: true };
+    : { circuit: { ...circuit, probe: { state: 'asked', at: now } }, isProbe: true };
 }
 
 /** Headers with status 200 have come: an upstream that had no room has some. A broken one has proven nothing yet. */
@@ -69,8 +69,8 @@ export function onAccepted(circuit: Circuit, isProbe: boolean): Circuit {
 }
 
 /** The first piece of an answer has come. */
-export function onFirst(circuit: Circuit, isProbe: boolean): Circuit {
-  return isProbe && circuit.state === 'open' ? { ...circuit, probe: 'answering' } : circuit;
+export function onFirst(circuit: Circuit, isProbe: boolean, now: number): Circuit {
+  return isProbe && circuit.state === 'open' ? { ...circuit, probe: { state: 'answering', at: now } } : circuit;
 }
 
 /** An answer came to its proven end. */
@@ -82,8 +82,7 @@ export function onWhole(circuit: Circuit, isProbe: boolean): Circuit {
 }
 
 /**
- * A call failed, before its first piece or in the middle. Not every fault says
- * something about the upstream.
+ * A call failed, before its first piece or in the middle. Not every fault says something about the upstream.
  *
  * @param random 0 to 1; spreads the probes of many isolates.
  */
@@ -96,7 +95,7 @@ export function onFault(circuit: Circuit, isProbe: boolean, fault: Fault, now: n
     return circuit;
   }
   if (fault.kind === 'busy') {
-    return { state: 'resting', until: now + fault.restMs * (1 + random / 4), probe: 'none' };
+    return { state: 'resting', until: now + fault.restMs * (1 + random / 4), probe: null };
   }
   if (circuit.state === 'open') {
     return opened(circuit.times + 1, now, random);
@@ -107,7 +106,11 @@ export function onFault(circuit: Circuit, isProbe: boolean, fault: Fault, now: n
 
 /** A call ended without showing anything: its client left, or another answer was first. */
 export function onDropped(circuit: Circuit, isProbe: boolean): Circuit {
-  return isProbe && circuit.state !== 'closed' ? { ...circuit, probe: 'none' } : circuit;
+  return isProbe && circuit.state !== 'closed' ? { ...circuit, probe: null } : circuit;
+}
+
+function isOut(probe: Probe, now: number): boolean {
+  return probe !== null && now < probe.at + PROBE_LOST_MS;
 }
 
 function remember(recent: readonly boolean[], failed: boolean): Extract<Circuit, { state: 'closed' }> {
@@ -116,5 +119,5 @@ function remember(recent: readonly boolean[], failed: boolean): Extract<Circuit,
 
 function opened(times: number, now: number, random: number): Circuit {
   const ms = Math.min(CIRCUIT_OPEN_MS * 2 ** (times - 1), CIRCUIT_OPEN_MAX_MS);
-  return { state: 'open', since: now, until: now + ms * (1 + random / 4), times, probe: 'none' };
+  return { state: 'open', since: now, until: now + ms * (1 + random / 4), times, probe: null };
 }

@@ -85,7 +85,10 @@ function react<C extends Candidate>(state: State<C>, event: RunEvent, around: Su
     case 'accepted':
       return move(state, attempt, found.end, onAccepted);
     case 'first': {
-      const leading = dropOthers(move(state, attempt, { kind: 'answering' }, onFirst), attempt);
+      const answering = move(state, attempt, { kind: 'answering' }, (circuit, isProbe) =>
+        onFirst(circuit, isProbe, around.now),
+      );
+      const leading = dropOthers(answering, attempt);
       return state.run.plan.bindsAt === 'first' ? bind(leading, attempt) : leading;
     }
     case 'whole': {
@@ -115,7 +118,7 @@ function advance<C extends Candidate>(state: State<C>, { now, random }: Surround
 }
 
 function call<C extends Candidate>({ run, fleet, commands }: State<C>, candidate: C, now: number): State<C> {
-  const { circuit, isProbe } = onCall(circuitOf(fleet, candidate.name));
+  const { circuit, isProbe } = onCall(circuitOf(fleet, candidate.name), now);
   const attempt: Attempt<C> = { candidate, startedAt: now, isProbe, end: { kind: 'asked' } };
   return {
     run: { ...run, attempts: [...run.attempts, attempt], waitUntil: null },

@@ -3,6 +3,7 @@ import {
   CIRCUIT_FAILURES,
   CIRCUIT_LAST_RESORT_MS,
   CIRCUIT_OPEN_MS,
+  PROBE_LOST_MS,
   RETRY_BUDGET_MAX,
 } from '../../../src/core/limits.ts';
 import type { Failure } from '../../../src/core/protocol/failure.ts';
@@ -330,6 +331,19 @@ describe('when every upstream is broken', () => {
     expect(turns.flat()).toEqual([]);
     probe.send({ kind: 'first', attempt: 0 });
     expect(other.wake()?.did).toEqual(['call a']);
+  });
+
+  it('a probe of which nothing is ever heard again is made once more', () => {
+    const { open, pass } = world();
+    const only = [[upstream('a')]];
+    for (let i = 0; i < CIRCUIT_FAILURES; i++) {
+      open(only).fail(0, { kind: 'upstream-broke', message: '' });
+    }
+    pass(CIRCUIT_OPEN_MS * 2);
+    expect(open(only).begun).toEqual(['call a']);
+    expect(open(only).begun).toEqual([]);
+    pass(PROBE_LOST_MS);
+    expect(open(only).begun).toEqual(['call a']);
   });
 
   it('a probe that fails is told to its client at once, and not repeated', () => {
