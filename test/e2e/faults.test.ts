@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type FaultServer, startFaultServer } from '../../bench/faults/server.ts';
 import { WORDS } from '../../bench/faults/answer.ts';
 import { freePort } from '../../examples/processes.ts';
@@ -21,6 +21,8 @@ const FAULTS = [
   ['an error in-band', 'error-event'],
   ['an HTML page', 'page'],
 ] as const;
+/** Those that break off an answer that has begun: of a stream, its client has seen the beginning. */
+const AFTER_FIRST = ['stall', 'cut', 'clean-cut', 'reset', 'malformed-json', 'missing-finish', 'error-event'];
 const WHOLE = ['ok', 'no-done', 'odd', 'slow-tokens'];
 const FORMS = ['stream', 'whole'] as const;
 
@@ -76,6 +78,59 @@ describe.each(CLIENTS)('$name behind the worker', (client) => {
     it.concurrent.each(WHOLE)('%s is an answer', async (name) => {
       const text = name === 'slow-tokens' ? Array.from({ length: 20 }, (_, i) => `${i} `).join('') : WORDS.join('');
       expect(await outcome(name)).toEqual({ kind: 'whole', text });
+    });
+  });
+});
+
+describe('three upstreams of which the first two fail', () => {
+  let worker: BuiltWorker;
+
+  beforeAll(async () => {
+    const closed = `http://127.0.0.1:${await freePort()}`;
+    const upstreams = FAULTS.flatMap(([, fault]) =>
+      [fault, fault, 'ok'].map((name, i) => ({
+        name: `${fault}-${i}`,
+        serves: fault,
+        model: name,
+        url: name === 'closed-port' ? closed : faults.url,
+        server: 'openai',
+        wire: 'original',
+        weight: 1000 ** (1 - i),
+        first_byte_ms: 1_000,
+        idle_ms: 1_000,
+      })),
+    );
+    worker = await startBuiltWorker(modules, { MODEL: 'refuse', UPSTREAMS: upstreams });
+  });
+
+  afterAll(async () => {
+    await worker?.stop();
+  });
+
+  const ask = (model: string, stream: boolean) =>
+    fetch(`${worker.url}/v1/chat/completions`, {
+      method: 'POST',
+      body: JSON.stringify({ model, stream, messages: [{ role: 'user', content: 'Hi' }] }),
+    });
+
+  it.concurrent.each(FAULTS)('by %s: a whole answer comes from the third', async (_, fault) => {
+    const response = await ask(fault, false);
+    expect(await response.json()).toMatchObject({ choices: [{ message: { content: WORDS.join('') } }] });
+    expect(response.headers.get('x-vora-attempts')).toMatch(/^[\w-]+=\w+, [\w-]+=\w+, [\w-]+-2=ok$/);
+  });
+
+  it.concurrent.each(FAULTS.filter(([, fault]) => !AFTER_FIRST.includes(fault)))(
+    'by %s: so does a stream',
+    async (_, fault) => {
+      const body = await (await ask(fault, true)).text();
+      expect(body).toContain('forty');
+      expect(body.endsWith('data: [DONE]\n\n')).toBe(true);
+    },
+  );
+
+  it('and nothing that was asked of them is left open', async () => {
+    await vi.waitFor(() => {
+      expect(faults.requests.filter(({ closed }) => closed === null)).toEqual([]);
     });
   });
 });
