@@ -8,6 +8,7 @@ import {
 import { encodeBase64 } from '../src/core/bytes/base64.ts';
 import type { Rgb } from '../src/core/image/rgb.ts';
 import type { ChatRequest } from '../src/core/protocol/chat-request.ts';
+import { RequestError } from '../src/core/protocol/failure.ts';
 import { DONE_DATA, parseEvents } from '../src/core/protocol/sse.ts';
 import { serverFields } from '../src/core/upstream/capability.ts';
 import { judgeSight, type KnownSight, type Look, type SightReport } from '../src/core/upstream/sight.ts';
@@ -23,6 +24,8 @@ import type { Upstream } from './upstream-config.ts';
 import { visionOf } from './vision-header.ts';
 
 const QUESTION = 'Describe the picture.';
+/** Role, tokens, finish and usage, and room for a server that sends each alone. */
+const CHUNKS_MAX = 4 * SELF_TEST_ANSWER_TOKENS;
 
 type TestDeps = Pick<Deps, 'bundle' | 'embedder' | 'fetch' | 'newId' | 'now' | 'unixSeconds'>;
 
@@ -114,6 +117,7 @@ const chunkSchema = z.object({
     .array(
       z.object({
         delta: z.object({ content: z.string().nullish() }).nullish(),
+        finish_reason: z.string().nullish(),
         logprobs: z.object({ content: z.array(z.object({ logprob: z.number() })).nullish() }).nullish(),
       }),
     )
@@ -121,22 +125,27 @@ const chunkSchema = z.object({
   usage: z.object({ prompt_tokens: z.int() }).nullish().catch(null),
 });
 
-/** How much of the answer came does not matter, only whether it is the same. */
+/** @throws RequestError `upstream-broke` for an answer without an end: half of one differs from the whole, and proves nothing. */
 async function readLook(body: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<Look> {
   let promptTokens: number | null = null;
   let text = '';
   const logprobs: number[] = [];
+  let isWhole = false;
   let chunks = 0;
   for await (const data of parseEvents(body)) {
-    if (data === DONE_DATA || chunks++ > 4 * SELF_TEST_ANSWER_TOKENS) {
+    if (data === DONE_DATA || chunks++ > CHUNKS_MAX) {
       break;
     }
     const { choices, usage } = chunkSchema.parse(JSON.parse(data));
     promptTokens = usage?.prompt_tokens ?? promptTokens;
-    for (const { delta, logprobs: listed } of choices ?? []) {
+    for (const { delta, finish_reason, logprobs: listed } of choices ?? []) {
+      isWhole ||= Boolean(finish_reason);
       text += delta?.content ?? '';
       logprobs.push(...(listed?.content ?? []).map(({ logprob }) => logprob));
     }
+  }
+  if (!isWhole) {
+    throw new RequestError({ kind: 'upstream-broke', message: 'The answer was cut off before its end' });
   }
   return { promptTokens, text, logprobs };
 }

@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type FaultServer, startFaultServer } from '../../bench/faults/server.ts';
-import { type BuiltWorker, buildWorker, startBuiltWorker } from '../support/built-worker.ts';
+import { type BuiltWorker, buildWorker, startBuiltWorker } from '../../bench/built-worker.ts';
 
 /** How long a client stays; the grace in which a stream keeps its real status is over by then, or not. */
 const STAYS_MS = [150, 1_000];

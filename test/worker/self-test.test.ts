@@ -15,7 +15,7 @@ const IMAGE_TOKENS = 64;
 
 /** What a model says of a picture, by its bytes as text. */
 interface Model {
-  says: (image: string) => { text: string; logprobs?: number[] };
+  says: (image: string) => { text: string; logprobs?: number[]; isCut?: boolean };
   /** Prompt tokens that a picture adds. */
   counts?: number;
 }
@@ -29,11 +29,11 @@ function serve({ says, counts = IMAGE_TOKENS }: Model) {
     const body = await new Response(init.body ?? null).json<{ messages: object; max_tokens?: number }>();
     const image = /"image_(?:embeds|url)":("[^"]+"|\{[^}]+\})/.exec(JSON.stringify(body.messages))?.[1] ?? '';
     seen[new Headers(init.headers).get('x-request-id')?.startsWith('self-test-') === true ? 'tests' : 'questions']++;
-    const { text, logprobs } = says(image);
+    const { text, logprobs, isCut = false } = says(image);
     const listed = logprobs === undefined ? {} : { logprobs: { content: logprobs.map((logprob) => ({ logprob })) } };
     const chunk = event({ choices: [{ index: 0, delta: { content: text }, ...listed }] });
     const usage = usageEvent(TEXT_TOKENS + (image === '' ? 0 : counts));
-    const stream = [chunk, finishEvent(), usage, DONE_EVENT].join('');
+    const stream = [chunk, ...(isCut ? [] : [finishEvent()]), usage, DONE_EVENT].join('');
     return new Response(stream, { headers: { 'content-type': 'text/event-stream' } });
   }
   return { fetch, seen };
@@ -49,6 +49,8 @@ const seesALittle: Model = { says: (image) => ({ text: 'dog', logprobs: [-0.5 - 
 const drops: Model = { says: () => ({ text: 'a dog' }), counts: 0 };
 const ignores: Model = { says: () => ({ text: 'dog', logprobs: [-0.5, -1.25] }) };
 const isWeak: Model = { says: () => ({ text: 'dog' }) };
+let answers = 0;
+const breaksOff: Model = { says: () => (++answers % 4 === 0 ? { text: 'd', isCut: true } : { text: 'dog' }) };
 let turn = 0;
 const isFickle: Model = { says: () => ({ text: `dog ${turn++}` }) };
 
@@ -79,6 +81,7 @@ describe('where sight must be proven', () => {
     ['drops them', drops, /does not see images: a picture added 0 prompt tokens, and must add at least 64/],
     ['ignores them', ignores, /does not see images: two pictures got the same answer with the same logprobs/],
     ['may be weak or blind', isWeak, /not proven to see images: two pictures got the same answer/],
+    ['breaks off its last answer', breaksOff, /not proven to see images: it could not be asked: .*cut off/],
     ['answers as it likes', isFickle, /not proven to see images: the same picture got two different answers/],
   ])('one that %s gets none, and the client is told', async (_, model, words) => {
     for (const stream of [true, false]) {

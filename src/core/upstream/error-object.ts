@@ -28,6 +28,10 @@ const errorObject = z.union([
 
 /** The error in a JSON value, or null where it is none. */
 export function readErrorObject(json: unknown): ErrorWords | null {
+  // Asked of every chunk of an answer, and nearly all of them are none.
+  if (typeof json === 'object' && json !== null && 'choices' in json && !('error' in json)) {
+    return null;
+  }
   const parsed = errorObject.safeParse(json);
   if (!parsed.success) {
     return null;

@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { convertV4MiniflareOptions, Miniflare } from 'miniflare';
 
-const ROOT = resolve(import.meta.dirname, '../..');
+const ROOT = resolve(import.meta.dirname, '..');
 
 export interface WorkerModule {
   type: 'ESModule' | 'CompiledWasm';
@@ -21,14 +21,17 @@ export interface BuiltWorker {
 }
 
 /** What `wrangler deploy` would upload. */
-export async function buildWorker(): Promise<WorkerModule[]> {
+export async function buildWorker(config = join(ROOT, 'wrangler.toml')): Promise<WorkerModule[]> {
   const folder = await mkdtemp(join(tmpdir(), 'vora-worker-'));
   try {
     const wrangler = join(ROOT, 'node_modules/wrangler/bin/wrangler.js');
-    await promisify(execFile)(process.execPath, [wrangler, 'deploy', '--dry-run', '--outdir', folder], {
-      cwd: ROOT,
-      env: { ...process.env, WRANGLER_SEND_METRICS: 'false', CI: '1' },
-    });
+    await promisify(execFile)(
+      process.execPath,
+      [wrangler, 'deploy', '--dry-run', '--config', config, '--outdir', folder],
+      {
+        env: { ...process.env, WRANGLER_SEND_METRICS: 'false', CI: '1' },
+      },
+    );
     const wasm = (await readdir(folder)).filter((name) => name.endsWith('.wasm'));
     return [
       { type: 'ESModule', path: 'index.js', contents: await readFile(join(folder, 'index.js')) },
