@@ -4,6 +4,7 @@
  */
 import { parseArgs } from 'node:util';
 import { benchEmbedInNode } from './embed-node.ts';
+import { benchGrammar } from './grammar.ts';
 import { benchQuality } from './quality.ts';
 import { SCALES } from './weights/shape.ts';
 import { benchWeights } from './weights/run.ts';
@@ -15,13 +16,14 @@ const { values, positionals: chosen } = parseArgs({
 });
 const scale = SCALES.find((candidate) => candidate === values.scale);
 
-const benches: Record<string, () => Promise<unknown>> = {
+const benches: Record<string, () => unknown> = {
   async embed() {
     await benchEmbedInNode();
     await benchEmbedInWorkerd();
   },
   weights: () => benchWeights(scale ?? 'full'),
   quality: () => benchQuality(values.prompts),
+  grammar: benchGrammar,
 };
 
 const unknown = chosen.filter((name) => !Object.hasOwn(benches, name));

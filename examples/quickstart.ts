@@ -2,80 +2,40 @@
  * `npm start`: checkpoint → merge → export → endpoint → worker (real workerd) → streamed answers about real pictures.
  * `--once` exits after the answers; without it both servers stay up for your own requests.
  */
-import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { extname, join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import OpenAI from 'openai';
-import { runToEnd } from './processes.ts';
-import { startEndpoint, startWorker, VORA } from './whole-line.ts';
+import { DEMO_MODEL as model, pictureUrl, startDemoLine } from './demo-line.ts';
 
-const ROOT = resolve(import.meta.dirname, '..');
-const IMAGES = join(ROOT, 'examples/images');
 const WORKER_PORT = 8787;
 const MAX_TOKENS = 32;
-const MIME = new Map([
-  ['.png', 'image/png'],
-  ['.jpg', 'image/jpeg'],
-  ['.webp', 'image/webp'],
-]);
+const QUESTIONS = join(import.meta.dirname, 'images/questions.json');
 
 const { values: options } = parseArgs({ options: { once: { type: 'boolean', default: false } } });
-const model = 'vora-tiny';
-const folder = join(ROOT, 'artifacts', model);
 
-await buildMissingArtifacts();
-const endpoint = await startEndpoint(join(folder, 'onnx'));
+const line = await startDemoLine(WORKER_PORT);
 try {
-  const worker = await startWorker({
-    model,
-    edgeFolder: join(folder, 'edge'),
-    upstreamUrl: endpoint.url,
-    wire: 'image_embeds',
-    preferredPort: WORKER_PORT,
-  });
-  try {
-    await askAboutPictures(worker.url);
-    if (!options.once) {
-      printCurlLines(worker.url);
-      await untilInterrupted();
-    }
-  } finally {
-    await worker.stop();
+  await askAboutPictures(line.url);
+  if (!options.once) {
+    printCurlLines(line.url);
+    await untilInterrupted();
   }
 } finally {
-  await endpoint.stop();
-}
-
-async function buildMissingArtifacts(): Promise<void> {
-  const source = join(ROOT, 'models', model);
-  const steps = [
-    {
-      out: 'merged',
-      args: ['merge', `${source}/adapter`, '--base', `${source}/base`, '--name', model, '--dtype', 'f32'],
-    },
-    { out: 'onnx', args: ['export', 'onnx', join(folder, 'merged')] },
-    { out: 'edge', args: ['export', 'edge', join(folder, 'merged')] },
-  ];
-  for (const { out, args } of steps) {
-    if (!existsSync(join(folder, out, 'vora.json'))) {
-      await runToEnd(process.execPath, [VORA, ...args, '--out', join(folder, out)]);
-    }
-  }
+  await line.stop();
 }
 
 async function askAboutPictures(url: string): Promise<void> {
   console.log(`\n${model} is a demo model: it knows short rendered text, simple scenes and bar charts, nothing else.`);
   const client = new OpenAI({ baseURL: `${url}/v1`, apiKey: 'none' });
-  const questions = JSON.parse(await readFile(join(IMAGES, 'questions.json'), 'utf8')) as Record<string, string>;
+  const questions = JSON.parse(await readFile(QUESTIONS, 'utf8')) as Record<string, string>;
   for (const [picture, question] of Object.entries(questions)) {
     await ask(client, picture, question);
   }
 }
 
 async function ask(client: OpenAI, picture: string, question: string): Promise<void> {
-  const bytes = await readFile(join(IMAGES, picture));
-  const dataUrl = `data:${MIME.get(extname(picture))};base64,${bytes.toString('base64')}`;
+  const url = await pictureUrl(picture);
   const started = performance.now();
   const { data: stream, response } = await client.chat.completions
     .create({
@@ -88,7 +48,7 @@ async function ask(client: OpenAI, picture: string, question: string): Promise<v
         {
           role: 'user',
           content: [
-            { type: 'image_url', image_url: { url: dataUrl } },
+            { type: 'image_url', image_url: { url } },
             { type: 'text', text: question },
           ],
         },

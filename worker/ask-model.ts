@@ -45,7 +45,7 @@ export function askForWhole(deps: Deps, question: Question): UpstreamRun<ChatCom
     const first = await events.next();
     hooks.happened('first');
     const identity = { ...question.identity, model: upstream.serves };
-    return collectAnswer(passOn(first, events, hooks), identity);
+    return collectAnswer(passOn(first, events, hooks), identity, { logprobs: question.chat.topLogprobs !== undefined });
   });
 }
 

@@ -1,4 +1,4 @@
-import type { Usage } from '../src/core/protocol/chat-response.ts';
+import type { Usage } from '../src/core/protocol/answer-delta.ts';
 import { groupAttempts } from '../src/core/upstream/attempts-header.ts';
 import type { Run } from '../src/core/upstream/attempt.ts';
 import type { Upstream } from './upstream-config.ts';

@@ -1,9 +1,9 @@
 import { PING_INTERVAL_MS } from '../src/core/limits.ts';
 import {
+  deltaChunk,
   finishChunk,
   type ResponseIdentity,
   roleChunk,
-  textChunk,
   usageChunk,
 } from '../src/core/protocol/chat-response.ts';
 import { DONE, encodeEvent, PING } from '../src/core/protocol/sse.ts';
@@ -25,10 +25,10 @@ export interface Relay {
 }
 
 /**
- * An answer as OpenAI's event stream.
+ * An answer as OpenAI's event stream: each choice begins with its role and ends with its finish reason.
  *
  * Pulled by the client: a slow reader slows upstream down. A failure becomes `data: {"error": …}` without `[DONE]`, the
- * one signal that every measured client takes for an error. Finish reason, usage and `[DONE]` are sent together, after
+ * one signal that every measured client takes for an error. Finish reasons, usage and `[DONE]` are sent together, after
  * the answer is proven whole. Comments fill the silence: they keep proxies open, and writing one is how workerd finds
  * out that a client has left before the first token.
  */
@@ -36,14 +36,14 @@ export function relayAnswer(answer: AsyncIterator<AnswerEvent, void>, relay: Rel
   const { identity, includeUsage, stop, signal, pingMs = PING_INTERVAL_MS } = relay;
   const utf8 = new TextEncoder();
   let next: Promise<IteratorResult<AnswerEvent, void>> | undefined;
-  let started = false;
+  const begun = new Set<number>();
 
   async function pull(client: ReadableStreamDefaultController<Uint8Array>): Promise<void> {
     const write = (text: string) => client.enqueue(utf8.encode(text));
-    const start = () => {
-      if (!started) {
-        started = true;
-        write(encodeEvent(roleChunk(identity, { includeUsage })));
+    const begin = (index: number) => {
+      if (!begun.has(index)) {
+        begun.add(index);
+        write(encodeEvent(roleChunk(identity, { includeUsage, index })));
       }
     };
     try {
@@ -58,14 +58,20 @@ export function relayAnswer(answer: AsyncIterator<AnswerEvent, void>, relay: Rel
         client.close();
         return;
       }
-      start();
-      if (result.value.kind === 'text') {
-        write(encodeEvent(textChunk(identity, result.value.text, { includeUsage })));
+      const event = result.value;
+      if (event.kind !== 'end') {
+        const { index, logprobs } = event;
+        begin(index);
+        const listed = logprobs.length === 0 ? {} : { logprobs };
+        write(encodeEvent(deltaChunk(identity, event, { includeUsage, index, ...listed })));
         return;
       }
-      write(encodeEvent(finishChunk(identity, result.value.finishReason, { includeUsage })));
-      if (includeUsage && result.value.usage !== null) {
-        write(encodeEvent(usageChunk(identity, result.value.usage)));
+      for (const [index, reason] of event.finishReasons.entries()) {
+        begin(index);
+        write(encodeEvent(finishChunk(identity, reason, { includeUsage, index })));
+      }
+      if (includeUsage && event.usage !== null) {
+        write(encodeEvent(usageChunk(identity, event.usage)));
       }
       write(DONE);
       client.close();

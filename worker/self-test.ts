@@ -1,4 +1,3 @@
-import * as z from 'zod';
 import {
   SELF_TEST_ANSWER_TOKENS,
   SELF_TEST_PROOF_MS,
@@ -8,8 +7,6 @@ import {
 import { encodeBase64 } from '../src/core/bytes/base64.ts';
 import type { Rgb } from '../src/core/image/rgb.ts';
 import type { ChatRequest } from '../src/core/protocol/chat-request.ts';
-import { RequestError } from '../src/core/protocol/failure.ts';
-import { DONE_DATA, parseEvents } from '../src/core/protocol/sse.ts';
 import { serverFields } from '../src/core/upstream/capability.ts';
 import { judgeSight, type KnownSight, type Look, type SightReport } from '../src/core/upstream/sight.ts';
 import type { Deps } from './deps.ts';
@@ -19,13 +16,15 @@ import { prepareImage, type PreparedImage } from './prepare-image.ts';
 import { startStopwatch } from './stopwatch.ts';
 import { TEST_PICTURES } from './test-pictures.ts';
 import { callUpstream } from './upstream.ts';
+import { readAnswer } from './upstream-answer.ts';
 import { upstreamBody } from './upstream-body.ts';
+import { broke } from './upstream-chunk.ts';
 import type { Upstream } from './upstream-config.ts';
 import { visionOf } from './vision-header.ts';
 
 const QUESTION = 'Describe the picture.';
-/** Role, tokens, finish and usage, and room for a server that sends each alone. */
-const CHUNKS_MAX = 4 * SELF_TEST_ANSWER_TOKENS;
+/** One for each token, and room for a server that cuts them up. */
+const PIECES_MAX = 4 * SELF_TEST_ANSWER_TOKENS;
 
 type TestDeps = Pick<Deps, 'bundle' | 'embedder' | 'fetch' | 'newId' | 'now' | 'unixSeconds'>;
 
@@ -65,10 +64,10 @@ async function testSight(deps: TestDeps, upstream: Upstream): Promise<SightRepor
   const [one, other] = TEST_PICTURES;
   let logprobs = upstream.can.has('logprobs');
   const none = await ask(deps, upstream, null, logprobs).catch((error: unknown) => {
-    if (!logprobs || failureOf(error).kind !== 'invalid-request') {
+    // Most servers that speak the protocol refuse logprobs or drop them, and nobody declares everything that a server lacks.
+    if (!logprobs || !['invalid-request', 'upstream-broke'].includes(failureOf(error).kind)) {
       throw error;
     }
-    // Most servers that speak the protocol have no logprobs, and nobody declares everything that a server lacks.
     logprobs = false;
     return ask(deps, upstream, null, logprobs);
   });
@@ -96,7 +95,7 @@ async function ask(
     requestId: `self-test-${deps.newId()}`,
     signal,
   });
-  return { look: await readLook(body), imageTokens: tokensOf(images) };
+  return { look: await readLook(body, logprobs), imageTokens: tokensOf(images) };
 }
 
 function question(url: string | null): ChatRequest {
@@ -112,42 +111,23 @@ function question(url: string | null): ChatRequest {
   };
 }
 
-const chunkSchema = z.object({
-  choices: z
-    .array(
-      z.object({
-        delta: z.object({ content: z.string().nullish() }).nullish(),
-        finish_reason: z.string().nullish(),
-        logprobs: z.object({ content: z.array(z.object({ logprob: z.number() })).nullish() }).nullish(),
-      }),
-    )
-    .nullish(),
-  usage: z.object({ prompt_tokens: z.int() }).nullish().catch(null),
-});
-
 /** @throws RequestError `upstream-broke` for an answer without an end: half of one differs from the whole, and proves nothing. */
-async function readLook(body: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<Look> {
-  let promptTokens: number | null = null;
+async function readLook(body: ReadableStream<Uint8Array<ArrayBuffer>>, logprobs: boolean): Promise<Look> {
+  const listed: number[] = [];
   let text = '';
-  const logprobs: number[] = [];
-  let isWhole = false;
-  let chunks = 0;
-  for await (const data of parseEvents(body)) {
-    if (data === DONE_DATA || chunks++ > CHUNKS_MAX) {
+  let pieces = 0;
+  // What the counts mean is judged over all answers.
+  for await (const event of readAnswer(body, { imageTokens: 0, usage: false, choices: 1, logprobs })) {
+    if (event.kind === 'end') {
+      return { promptTokens: event.usage?.promptTokens ?? null, text, logprobs: listed };
+    }
+    if (pieces++ > PIECES_MAX) {
       break;
     }
-    const { choices, usage } = chunkSchema.parse(JSON.parse(data));
-    promptTokens = usage?.prompt_tokens ?? promptTokens;
-    for (const { delta, finish_reason, logprobs: listed } of choices ?? []) {
-      isWhole ||= Boolean(finish_reason);
-      text += delta?.content ?? '';
-      logprobs.push(...(listed?.content ?? []).map(({ logprob }) => logprob));
-    }
+    text += 'text' in event ? event.text : '';
+    listed.push(...event.logprobs.map(({ logprob }) => logprob));
   }
-  if (!isWhole) {
-    throw new RequestError({ kind: 'upstream-broke', message: 'The answer was cut off before its end' });
-  }
-  return { promptTokens, text, logprobs };
+  throw broke('The answer was cut off before its end');
 }
 
 function tokensOf(images: readonly PreparedImage[]): number {

@@ -7,7 +7,7 @@ import type { Tally } from './ledger.ts';
 import { orTimeout } from './or-timeout.ts';
 import { requireSight } from './require-sight.ts';
 import { callUpstream } from './upstream.ts';
-import { type AnswerEvent, readAnswer } from './upstream-answer.ts';
+import { type AnswerEvent, expectedOf, readAnswer } from './upstream-answer.ts';
 import { upstreamBody } from './upstream-body.ts';
 import type { Upstream } from './upstream-config.ts';
 import { visionOf } from './vision-header.ts';
@@ -47,10 +47,10 @@ export async function* askUpstream(
   });
   onAccepted();
   let heardAt = deps.now();
-  const expected = {
+  const expected = expectedOf(chat, {
     imageTokens: prepared.reduce((sum, image) => sum + image.tokens, 0),
     usage: upstream.can.has('usage'),
-  };
+  });
   const events = readAnswer(body, expected, (usage) => {
     heardAt = deps.now();
     tally.usage = usage;

@@ -1,6 +1,7 @@
 import { base64Chunks, base64Length } from '../src/core/bytes/base64.ts';
 import type { ChatRequest } from '../src/core/protocol/chat-request.ts';
 import type { PreparedImage } from './prepare-image.ts';
+import { upstreamFields } from './upstream-fields.ts';
 
 /** A request body of known length that is written while it is sent. */
 export interface UpstreamBody {
@@ -10,8 +11,7 @@ export interface UpstreamBody {
 }
 
 /**
- * The JSON that goes upstream, with each image's base64 spliced in where its part is. Usage is always asked for: it shows
- * whether upstream saw the images.
+ * The JSON that goes upstream, with each image's base64 spliced in where its part is.
  *
  * @param images in the order of their parts.
  * @param marker a string that no client can know; it holds the images' places in the skeleton.
@@ -58,24 +58,9 @@ function streamOf(pieces: Iterator<Uint8Array>): ReadableStream<Uint8Array> {
 
 function skeleton(chat: ChatRequest, model: string, images: readonly PreparedImage[], marker: string): object {
   const rest = images.values();
-  const messages = chat.messages.map(({ role, content }) => ({
-    role,
-    content: content.map((part) =>
-      part.type === 'image_url' ? imagePart(rest.next().value, marker, part.detail) : part,
-    ),
-  }));
-  return {
-    model,
-    messages,
-    stream: true,
-    stream_options: { include_usage: true },
-    max_tokens: chat.maxTokens,
-    temperature: chat.temperature,
-    top_p: chat.topP,
-    top_k: chat.topK,
-    seed: chat.seed,
-    stop: chat.stop.length === 0 ? undefined : chat.stop,
-  };
+  return upstreamFields(chat, model, (part) =>
+    part.type === 'image_url' ? imagePart(rest.next().value, marker, part.detail) : part,
+  );
 }
 
 function imagePart(image: PreparedImage | undefined, marker: string, detail: string): object {

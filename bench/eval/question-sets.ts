@@ -20,6 +20,8 @@ const lineSchema = z.strictObject({
   question: z.string().min(1),
   /** The one right answer, to the letter. */
   answer: z.string().min(1),
+  /** What of it the question does not give away. */
+  unknown: z.string().min(1),
 });
 
 export interface Question {
@@ -27,6 +29,7 @@ export interface Question {
   readonly kind: string;
   readonly question: string;
   readonly answer: string;
+  readonly unknown: string;
   /** Bytes as they are sent; null for a question that is text alone. */
   readonly image: { readonly path: string; readonly mime: string } | null;
 }

@@ -10,7 +10,7 @@ export interface Score {
   readonly accuracy: number;
   /** Wilson's 95 % interval of the accuracy. */
   readonly interval: Interval;
-  /** Share of the commonest answer: what a model that sees nothing can reach at most. */
+  /** Share of the commonest answer, of what the question leaves open of it: what a model that sees nothing can reach. */
   readonly blind: number;
 }
 
@@ -23,7 +23,7 @@ export function scoreAnswers(questions: readonly Question[], right: readonly boo
 
 function scoreGroup(group: readonly number[], questions: readonly Question[], right: readonly boolean[]): Score {
   const asked = group.flatMap((index) => questions[index] ?? []);
-  const answers = [...Map.groupBy(asked, ({ answer }) => answer).values()];
+  const answers = [...Map.groupBy(asked, ({ unknown }) => unknown).values()];
   const count = group.length;
   const hits = group.filter((index) => right[index] === true).length;
   return {

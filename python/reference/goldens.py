@@ -17,6 +17,7 @@ from .oracle import Oracle
 from .paths import GOLDEN, RANDOM_MODEL
 from .pixels import Mode, NativeBounds, preprocess, smart_resize
 from .prompts import PROMPTS, Prompt, assemble
+from .tool_calls import tool_goldens
 from .vision_embedding import patchify
 
 GREEDY_TOKENS = 32
@@ -151,6 +152,7 @@ def write_prompt(prompt: Prompt, tokenizer: PreTrainedTokenizerFast, oracle: Ora
     }
     if prompt.all_logits:
         tensors["all_logits"] = logits
+        tensors["greedy_logprobs"] = greedy.logprobs
     save_file(tensors, folder / f"prompt-{prompt.name}.safetensors")
     return {
         "name": prompt.name,
@@ -174,3 +176,4 @@ def write_goldens(root: Path) -> None:
     tokenizer = PreTrainedTokenizerFast.from_pretrained(root / RANDOM_MODEL)
     write_images(oracle, folder)
     write_json(folder / "prompts.json", [write_prompt(prompt, tokenizer, oracle, folder) for prompt in PROMPTS])
+    write_json(folder / "tools.json", tool_goldens(tokenizer))

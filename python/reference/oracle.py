@@ -18,10 +18,11 @@ from .vision_embedding import VisionEmbedding
 
 @dataclass(frozen=True)
 class Generation:
-    """Greedy tokens and, for each, how far its logit was above the second best."""
+    """Greedy tokens; for each, how far its logit was above the second best, and the log-softmax it came from."""
 
     ids: list[int]
     margins: list[float]
+    logprobs: torch.Tensor
 
 
 class Oracle(nn.Module):
@@ -63,12 +64,15 @@ class Oracle(nn.Module):
         """`count` most likely tokens, each from the whole sequence; the end of turn does not stop it."""
         ids: list[int] = []
         margins: list[float] = []
+        logprobs: list[torch.Tensor] = []
         for _ in range(count):
-            best = self.logits(embeds, runs)[-1].topk(2)
+            logits = self.logits(embeds, runs)[-1]
+            logprobs.append(logits.double().log_softmax(-1).float())
+            best = logits.topk(2)
             ids.append(int(best.indices[0]))
             margins.append(float(best.values[0] - best.values[1]))
             embeds = torch.cat([embeds, self.embed(ids[-1:])])
-        return Generation(ids, margins)
+        return Generation(ids, margins, torch.stack(logprobs))
 
     def embed_pixels(self, pixels: np.ndarray) -> torch.Tensor:
         rows: torch.Tensor = self.vision(pixels)

@@ -13,6 +13,7 @@ from training.llm_stage import train_llm
 from training.model_card import write_card
 from training.parallel import join
 from training.plot import plot_curves
+from training.precision import multiplies_bf16
 from training.recipe import FULL, SMOKE, Recipe
 from training.report import write_report
 from training.study import run_study
@@ -34,7 +35,7 @@ def run_stage(stage: str, run: Path, out: Path, recipe: Recipe, device: torch.de
         case "tokenizer":
             save_tokenizer(train_tokenizer(), tokenizer_file)
         case "data":
-            write_texts(run / "texts.npy", tokenizer_file, recipe.texts, TEXT_SEED)
+            write_texts(run / "texts.npy", tokenizer_file, recipe.texts, TEXT_SEED, workers)
             write_pictures(run / "pictures", tokenizer_file, recipe.pictures, PICTURE_SEED, workers)
         case "llm":
             train_llm(run, recipe, device)
@@ -51,7 +52,8 @@ def run_stage(stage: str, run: Path, out: Path, recipe: Recipe, device: torch.de
         case "plot":
             plot_curves(run, run / "curves.png")
         case "card":
-            write_card(run, out, recipe, f"{os.cpu_count()} CPU cores")
+            arithmetic = "bf16" if multiplies_bf16(device) else "f32"
+            write_card(run, out, recipe, f"{os.cpu_count()} CPU cores with matrix products in {arithmetic}")
         case _:
             raise ValueError(f"unknown stage {stage}, expected one of {', '.join(STAGES)}")
 

@@ -4,8 +4,9 @@ from random import Random
 
 from PIL import Image, ImageDraw
 
-from training.fonts import HELD_OUT_FONTS, TRAINING_FONTS, load_font
+from training.fonts import HELD_OUT_FONTS, TRAINING_FONTS
 from training.grid import BAR, CELL_PX, CELLS, IMAGE_PX, SYMBOLS, is_held_out
+from training.lettering import choose_lettering
 from training.picture import Picture, Turn, add_noise, dark_color, light_color
 from training.scene import COLORS
 from training.text_picture import BASELINE_PX, DESCRIBE
@@ -37,17 +38,19 @@ def make_chart(rng: Random, held_out: bool) -> Picture:
     summary = f"A bar chart where {highest} is the highest and {lowest} is the lowest."
     picture.turns = [
         Turn("summary", rng.choice(("Summarize the chart.", *DESCRIBE)), summary),
-        Turn("highest", "Which bar is the highest?", highest),
-        Turn("lowest", "Which bar is the lowest?", lowest),
+        Turn("highest", "Which bar is the highest?", f"The highest bar is {highest}.", highest),
+        Turn("lowest", "Which bar is the lowest?", f"The lowest bar is {lowest}.", lowest),
     ]
-    picture.image = _draw(rng, labels, heights, HELD_OUT_FONTS if held_out else TRAINING_FONTS)
+    fonts = HELD_OUT_FONTS if held_out else TRAINING_FONTS
+    picture.draw_later(rng, lambda chance: _draw(chance, labels, heights, fonts, held_out))
     return picture
 
 
-def _draw(rng: Random, labels: list[str], heights: list[int], fonts: tuple[str, ...]) -> Image.Image:
+def _draw(rng: Random, labels: list[str], heights: list[int], fonts: tuple[str, ...], as_is: bool) -> Image.Image:
     image = Image.new("RGB", (IMAGE_PX, IMAGE_PX), light_color(rng))
     canvas = ImageDraw.Draw(image)
-    font, ink = load_font(rng.choice(fonts), rng.choice((13, 14))), dark_color(rng)
+    ink = dark_color(rng)
+    lettering = choose_lettering(rng, rng.choice(fonts), rng.choice((13, 14)), ink, as_is)
     base = LABEL_ROW * CELL_PX
     canvas.line((CELL_PX, 4, CELL_PX, base, IMAGE_PX - 4, base), fill=ink)
     color = rng.choice(list(COLORS.values()))
@@ -56,5 +59,5 @@ def _draw(rng: Random, labels: list[str], heights: list[int], fonts: tuple[str, 
         top = base - height * CELL_PX + rng.randint(-3, 3)
         half = rng.randint(7, 10)
         canvas.rectangle((center - half, top, center + half - 1, base - 1), fill=color)
-        canvas.text((center + rng.randint(-1, 1), base + BASELINE_PX), label, fill=ink, font=font, anchor="ms")
+        lettering.draw(image, label, center + rng.uniform(-1, 1), base + BASELINE_PX)
     return add_noise(image, rng, NOISE)

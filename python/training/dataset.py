@@ -87,14 +87,24 @@ def open_pictures(folder: Path) -> dict[str, np.ndarray]:
     return {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in ARRAYS}
 
 
-def write_texts(path: Path, tokenizer_file: Path, count: int, seed: int) -> None:
+def write_texts(path: Path, tokenizer_file: Path, count: int, seed: int, workers: int) -> None:
     """`count` text-only rows i16 [N,4,L]: three quarters maps, the rest instructions without a picture."""
     if path.exists() and len(np.load(path, mmap_mode="r")) == count:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
+    jobs = [(tokenizer_file, min(CHUNK, count - start), f"{seed} {start}") for start in range(0, count, CHUNK)]
+    with Pool(workers) as pool:
+        chunks = pool.map(_text_chunk, jobs)
+    partial = path.with_suffix(".partial")
+    with partial.open("wb") as file:
+        np.save(file, np.concatenate(chunks))
+    partial.replace(path)
+
+
+def _text_chunk(job: tuple[Path, int, str]) -> np.ndarray:
+    tokenizer_file, count, seed = job
     dialogue = Dialogue(Tokenizer.from_file(str(tokenizer_file)))
-    rng = Random(seed)
-    rows = np.zeros((count, 4, dialogue.length), np.int16)
+    rng, rows = Random(seed), np.zeros((count, 4, dialogue.length), np.int16)
     for index in range(count):
         pick = rng.random()
         if pick < 0.75:
@@ -102,5 +112,6 @@ def write_texts(path: Path, tokenizer_file: Path, count: int, seed: int) -> None
             rows[index] = picture_row(dialogue, picture, rng, "\n")
         else:
             facts, turns = make_text_task(rng, False)
-            rows[index] = dialogue.row(dialogue.encode(facts), turns, "\n" if facts else "").stacked()
-    np.save(path, rows)
+            asked = rng.sample(turns, len(turns))
+            rows[index] = dialogue.row(dialogue.encode(facts), asked, "\n" if facts else "").stacked()
+    return rows

@@ -14,15 +14,17 @@ from training.picture import Picture, Turn
 from training.tokenizer import SYSTEM, token_id
 
 CELL_COUNT = CELLS * CELLS
-TURNS_LENGTH = 64
+TURNS_LENGTH = 96
 """Token places for the turns of one row."""
 PADDING = -1
 CONTEXT = 0
+REPEATED, OPEN = 1, 2
+"""Answer tokens that say again what was asked, and those that the question leaves open."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """`ids`, `branch` (CONTEXT, 1.. per turn, PADDING), `position`, `target` (1: learn it): i16 [L]."""
+    """i16 [L] each: `ids`, `branch` (CONTEXT, 1.. per turn, PADDING), `position`, `target` (REPEATED, OPEN, 0)."""
 
     ids: np.ndarray
     branch: np.ndarray
@@ -61,15 +63,24 @@ class Dialogue:
             raise ValueError(f"context of {len(context)} tokens, at most {CELL_COUNT}")
         head = self.prefix + context
         pack = _Pack(self.length)
-        pack.add(0, head, CONTEXT, 0, len(head))
+        pack.add(0, head, CONTEXT, 0)
         start = self.context_length
         for index, turn in enumerate(turns):
-            question, answer = self.encode(joint + turn.question) + self.ask, [*self.encode(turn.answer), self.end]
+            question, (answer, target) = self.encode(joint + turn.question) + self.ask, self._answer(turn)
             if start + len(question) + len(answer) > self.length:
                 continue
-            pack.add(start, question + answer, index + 1, len(head), len(question))
+            pack.add(start, question + answer, index + 1, len(head))
             start += len(question) + len(answer)
+            pack.target[start - len(answer) : start] = target
         return Row(pack.ids, pack.branch, pack.position, pack.target)
+
+    def _answer(self, turn: Turn) -> tuple[list[int], list[int]]:
+        """Tokens of an answer with its end, and for each whether it is REPEATED or OPEN."""
+        encoding = self.tokenizer.encode(turn.answer, add_special_tokens=False)
+        first = turn.answer.rindex(turn.guess)
+        last = first + len(turn.guess)
+        is_open = [start < last and stop > first for start, stop in encoding.offsets] + [not turn.unknown]
+        return [*encoding.ids, self.end], [OPEN if one else REPEATED for one in is_open]
 
 
 class _Pack:
@@ -79,10 +90,9 @@ class _Pack:
         self.position = np.zeros(length, np.int16)
         self.target = np.zeros(length, np.int16)
 
-    def add(self, start: int, ids: list[int], branch: int, position: int, given: int) -> None:
-        """Place `ids` at `start`; the first `given` of them are not learned."""
+    def add(self, start: int, ids: list[int], branch: int, position: int) -> None:
+        """Place `ids` at `start`; `position` is the first one's."""
         stop = start + len(ids)
         self.ids[start:stop] = ids
         self.branch[start:stop] = branch
         self.position[start:stop] = np.arange(position, position + len(ids))
-        self.target[start + given : stop] = 1

@@ -22,7 +22,7 @@ class DistillationHeads(nn.Module):
     def forward(self, states: list[Tensor], wanted: list[Tensor]) -> Tensor:
         """Mean over blocks and patches of 1 - cosine; states and wanted: per block [B,64,·]."""
         losses = [
-            1 - F.cosine_similarity(head(state), target, dim=-1).mean()
+            1 - F.cosine_similarity(head(state).float(), target.float(), dim=-1).mean()
             for head, state, target in zip(self.heads, states, wanted, strict=True)
         ]
         return torch.stack(losses).mean()

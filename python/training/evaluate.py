@@ -29,7 +29,7 @@ class Score:
     right: int
     count: int
     blind: float
-    """Share of the commonest answer: what a model that sees nothing can reach at most."""
+    """Share of the commonest answer, as far as the question leaves it open: what who sees nothing can reach."""
 
     @property
     def accuracy(self) -> float:
@@ -52,7 +52,7 @@ class Tally:
 
     def add(self, turn: Turn, right: bool) -> None:
         self.right[turn.kind] += right
-        self.answers[turn.kind][turn.answer] += 1
+        self.answers[turn.kind][turn.guess] += 1
 
     def scores(self) -> list[Score]:
         return [
@@ -110,7 +110,7 @@ def _judge(vora: Vora, dialogue: Dialogue, asked: list[Asked], patches: Tensor, 
         rows = np.stack([dialogue.row(one.context, one.turns, one.joint).stacked() for one in asked])
         ids, branch, position, target = unpack(rows, device)
         hidden = vora(ids, branch, position, patches.to(device), causal)[-1]
-        wrong = (vora.llm.lm_head(hidden[:, :-1]).argmax(-1) != ids[:, 1:]) & (target[:, 1:] == 1)
+        wrong = (vora.llm.lm_head(hidden[:, :-1]).argmax(-1) != ids[:, 1:]) & (target[:, 1:] > 0)
         for row, one in enumerate(asked):
             placed = set(branch[row].tolist()) - {CONTEXT, PADDING}
             if one.turns and not placed:

@@ -42,7 +42,7 @@ SETS: dict[str, Callable[[Random, int], list[Picture]]] = {
 def _pictures(images: list[Image.Image], turns: list[list[Turn]]) -> list[Picture]:
     if any(low == high for image in images for low, high in [image.convert("L").getextrema()]):
         raise ValueError("a program drew nothing")
-    return [Picture(image=image, turns=asked) for image, asked in zip(images, turns, strict=True)]
+    return [Picture(turns=asked, draw=image.copy) for image, asked in zip(images, turns, strict=True)]
 
 
 def _sign(rng: Random) -> tuple[Sign, list[Turn]]:

@@ -5,7 +5,8 @@ The first pictures of a set are the same whatever its size, so that a smaller co
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from random import Random
@@ -57,10 +58,7 @@ class PictureSet:
 
     def seen(self) -> list[Picture]:
         """The pictures as a model sees them: decoded from what is sent."""
-        return [
-            Picture(picture.grid, picture.labels, picture.turns, decode(self.encode(picture)), picture.facts)
-            for picture in self.pictures
-        ]
+        return [replace(picture, draw=partial(decode, self.encode(picture))) for picture in self.pictures]
 
 
 @dataclass(frozen=True)
@@ -86,10 +84,10 @@ def make_texts(count: int, seed: int = SEED) -> list[TextTask]:
     rng, texts = Random(f"evaluation text {seed}"), []
     for _ in range(count):
         picture = rng.choice(list(TASKS.values()))(rng)
-        turns = [Turn(f"map {t.kind}", t.question, t.answer) for t in picture.turns]
+        turns = [replace(t, kind=f"map {t.kind}") for t in picture.turns]
         texts.append(TextTask(str(picture.grid), turns))
         facts, turns = make_text_task(rng, True)
-        texts.append(TextTask(facts, [Turn(f"text {t.kind}", t.question, t.answer) for t in turns]))
+        texts.append(TextTask(facts, [replace(t, kind=f"text {t.kind}") for t in turns]))
     return texts
 
 
@@ -112,8 +110,9 @@ def foreign_sets(count: int) -> Iterator[PictureSet]:
 def write_held_out(out: Path, count: int) -> None:
     """Write every set as OUT/<set>/<n>.png or .jpg and OUT/<set>/questions.jsonl.
 
-    A line of questions.jsonl is {image, task, kind, question, answer}; image is null in the set of texts, which has
-    twice `count` contexts. Raises FileExistsError when `out` has anything in it.
+    A line of questions.jsonl is {image, task, kind, question, answer, unknown}: unknown is what of the answer the
+    question does not give away; image is null in the set of texts, which has twice `count` contexts.
+    Raises FileExistsError when `out` has anything in it.
     """
     if out.exists() and any(out.iterdir()):
         raise FileExistsError(f"{out} is not empty")
@@ -137,7 +136,8 @@ def _write_pictures(out: Path, pictures: PictureSet) -> None:
 
 def _line(image: str | None, task: str, turn: Turn, context: str = "") -> dict[str, str | None]:
     question = context + turn.question
-    return {"image": image, "task": task, "kind": turn.kind, "question": question, "answer": turn.answer}
+    asked = {"image": image, "task": task, "kind": turn.kind, "question": question}
+    return asked | {"answer": turn.answer, "unknown": turn.guess}
 
 
 def _write_questions(folder: Path, lines: list[dict[str, str | None]]) -> None:

@@ -9,25 +9,29 @@ from torch.nn import functional as F
 
 from training.attention_mask import packed_mask
 from training.decoder import Decoder
+from training.dialogue import OPEN
 from training.loop import train
 from training.optimizer import Optimizers
 from training.parallel import place
 from training.recipe import Recipe
 
 NO_MUON = ("embed_tokens", "lm_head")
+REPEATED_WEIGHT = 0.2
 
 
 def answer_loss(decoder: Decoder, hidden: Tensor, ids: Tensor, branch: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     """Cross entropy and accuracy over answer tokens; hidden [B,L,H], ids, branch and target [B,L].
 
-    A token weighs one over the root of its answer's length: else a page of text outweighs ten one-word answers.
+    A token weighs one over the root of how many of its answer are open: else a page of text outweighs ten one-word
+    answers. Tokens that repeat the question weigh REPEATED_WEIGHT of that.
     """
-    learned = target[:, 1:] == 1
-    logits = decoder.lm_head(hidden[:, :-1][learned])
+    learned = target[:, 1:] > 0
+    logits = decoder.lm_head(hidden[:, :-1][learned]).float()
     wanted = ids[:, 1:][learned]
     turn = branch.clamp(min=0)
-    lengths = torch.zeros_like(turn).scatter_add_(1, turn, target).gather(1, turn)[:, 1:][learned]
-    weight = lengths.float().rsqrt()
+    is_open = target == OPEN
+    lengths = torch.zeros_like(turn).scatter_add_(1, turn, is_open.long()).gather(1, turn)[:, 1:][learned]
+    weight = torch.where(is_open[:, 1:][learned], 1.0, REPEATED_WEIGHT) * lengths.float().rsqrt()
     loss = (F.cross_entropy(logits, wanted, reduction="none") * weight).sum() / weight.sum()
     return loss, (logits.argmax(-1) == wanted).float().mean()
 

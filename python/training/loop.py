@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from training.optimizer import Optimizers
 from training.parallel import average_gradients, place
+from training.precision import mixed
 
 SAVE_EVERY_S = 120.0
 LOG_EVERY_STEPS = 20
@@ -22,7 +23,7 @@ Step = Callable[[int, float], dict[str, Tensor]]
 def train(
     folder: Path, name: str, modules: dict[str, nn.Module], optimizers: Optimizers, step: Step, steps: int
 ) -> None:
-    """Run `step` until `steps` are done, counting those of earlier, interrupted runs.
+    """Run `step` until `steps` are done, counting those of earlier, interrupted runs, in the machine's fast arithmetic.
 
     Writes `<name>.pt` (weights, optimizer state, step, seconds) and one JSON line per 20 steps to `<name>.jsonl`.
     """
@@ -35,9 +36,11 @@ def train(
             module.load_state_dict(state["modules"][key])
         optimizers.load_state_dict(state["optimizers"])
         number, spent = state["step"], state["seconds"]
+    device = optimizers.parameters[0].device
     began, saved = time.monotonic() - spent, time.monotonic()
     while number < steps:
-        losses = step(number, number / steps)
+        with mixed(device):
+            losses = step(number, number / steps)
         losses["loss"].backward()  # type: ignore[no-untyped-call]
         average_gradients(optimizers.parameters)
         optimizers.step(number / steps)

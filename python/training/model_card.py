@@ -46,16 +46,18 @@ Licence: Apache-2.0. It contains no weights, text or pictures of others.
 - **Questions**: `Read the text.`, `What does line 2 say?`, `What is the price?`, `Describe the image.`,
   `What color is the circle?`, `What shape is red?`, `How many shapes are there?`, `How many circles are there?`,
   `Where is the red circle?`, `What is at the top left?`, `Is there a red circle?`, `Summarize the chart.`,
-  `Which bar is the highest?`, and close variants. In text alone: `Repeat AB12`, facts and questions, and the same
-  questions about an 8 x 8 map of characters.
+  `Which bar is the highest?`, and close variants.
+- **Answers** are sentences where the question names its subject (`The circle is red.`, `No, there is no red circle.`),
+  else the bare text or number.
+- **In text alone**: `Repeat AB12`, facts and questions, and the same questions about an 8 x 8 map of characters.
 
 Words, strings, whole layouts and font families ({held_out}) of the evaluation are in no training picture. Words:
 the BIP-39 list (MIT), filtered.
 
 ## Recipe
 
-`python -m training all --work RUN --out models/vora-tiny`, in fp32 on {hardware}, shared with other work: wall
-seconds are an upper bound.
+`python -m training all --work RUN --out models/vora-tiny`, on {hardware}, shared with other work: wall seconds are an
+upper bound.
 
 | stage | steps | wall seconds |
 | --- | --- | --- |
@@ -68,7 +70,7 @@ text alone. Loss of the last stage: answers + block-wise cosine distillation (RM
 ## Accuracy
 
 Exact match of the whole answer on {count} held-out pictures per task, from the published bf16 files in fp32
-arithmetic. *blind* is the share of the commonest answer.
+arithmetic. *blind* is the share of the commonest answer, of what the question leaves open of it.
 
 {pictures}
 

@@ -7,26 +7,30 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from training.precision import multiplies_bf16
+
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 
 
 def orthogonalize(update: Tensor, steps: int = 5) -> Tensor:
-    """Nearest semi-orthogonal matrices to a stack [N,rows,columns], by the quintic Newton-Schulz iteration of Muon."""
+    """Nearest semi-orthogonal matrices to f32 [N,rows,columns], by the quintic Newton-Schulz iteration of Muon."""
     a, b, c = NEWTON_SCHULZ
     tall = update.shape[1] > update.shape[2]
     x = update.transpose(1, 2) if tall else update
     x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
+    if multiplies_bf16(update.device):
+        x = x.bfloat16()
     for _ in range(steps):
         gram = x @ x.transpose(1, 2)
         x = a * x + (b * gram + c * gram @ gram) @ x
     out: Tensor = x.transpose(1, 2) if tall else x
-    return out
+    return out.float()
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum orthogonalised per matrix (Jordan et al. 2024), in fp32 and batched over equal shapes.
+    """Momentum orthogonalised per matrix (Jordan et al. 2024), batched over equal shapes.
 
-    `torch.optim.Muon` iterates in bf16, one matrix at a time, which is slow on a CPU without bf16 units.
+    `torch.optim.Muon` takes one matrix at a time, which is slow for many small ones.
     """
 
     def __init__(self, params: Iterable[nn.Parameter], lr: float, momentum: float = 0.95) -> None:
@@ -55,7 +59,10 @@ class Muon(torch.optim.Optimizer):
 
 
 class Optimizers:
-    """The two optimizers of a stage; learning rates warm up, hold, then fall linearly to a tenth."""
+    """The two optimizers of a stage; learning rates warm up, hold, then fall linearly.
+
+    The fall is most of the stage: what binds a word to its place in a map is learned while the rate falls.
+    """
 
     def __init__(self, modules: list[nn.Module], muon_lr: float, adam_lr: float, no_muon: tuple[str, ...] = ()) -> None:
         matrices: list[nn.Parameter] = []
@@ -70,9 +77,9 @@ class Optimizers:
         self.adam = torch.optim.AdamW(rest, adam_lr, betas=(0.9, 0.98), weight_decay=0.0)
         self.peaks = (muon_lr, adam_lr)
 
-    def step(self, progress: float, warmup: float = 0.02, fall: float = 0.4) -> None:
+    def step(self, progress: float, warmup: float = 0.02, fall: float = 0.85) -> None:
         """One update at `progress` (0 to 1) of the stage, gradients clipped to norm 1 and cleared."""
-        factor = min(1.0, progress / warmup + 0.05, 0.1 + 0.9 * (1 - progress) / fall)
+        factor = min(1.0, progress / warmup + 0.05, 0.02 + 0.98 * (1 - progress) / fall)
         torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
         for optimizer, peak in zip((self.muon, self.adam), self.peaks, strict=True):
             optimizer.param_groups[0]["lr"] = peak * factor

@@ -1,6 +1,8 @@
 """What every generator of the domain makes: a picture, its map, its per-patch labels and its questions."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from random import Random
 
 import numpy as np
@@ -18,17 +20,36 @@ class Turn:
     kind: str
     question: str
     answer: str
+    unknown: str = ""
+    """What of the answer the question does not give away; "": all of it."""
+
+    @property
+    def guess(self) -> str:
+        """What who sees nothing has to guess."""
+        return self.unknown or self.answer
 
 
 @dataclass
 class Picture:
-    """`labels` is u8 [64, 5] in the order of LABEL_HEADS; `facts` says the same as the picture, in words."""
+    """`labels` is u8 [64, 5] in the order of LABEL_HEADS; `facts` says the same as the picture, in words.
+
+    Most of what the LLM reads is a map alone, so `image`, RGB [112, 112], is drawn when it is asked for.
+    """
 
     grid: Grid = field(default_factory=Grid)
     labels: np.ndarray = field(default_factory=lambda: np.zeros((CELLS * CELLS, len(LABEL_HEADS)), np.uint8))
     turns: list[Turn] = field(default_factory=list)
-    image: Image.Image = field(default_factory=lambda: Image.new("RGB", (IMAGE_PX, IMAGE_PX)))
     facts: str = ""
+    draw: Callable[[], Image.Image] = lambda: Image.new("RGB", (IMAGE_PX, IMAGE_PX))
+
+    @cached_property
+    def image(self) -> Image.Image:
+        return self.draw()
+
+    def draw_later(self, rng: Random, draw: Callable[[Random], Image.Image]) -> None:
+        """Fix now by what chance the image will be drawn, so that `rng` goes on the same whether it is or not."""
+        seed = rng.getrandbits(64)
+        self.draw = lambda: draw(Random(seed))
 
     def label(self, row: int, column: int, head: str, value: int) -> None:
         self.labels[row * CELLS + column, list(LABEL_HEADS).index(head)] = value

@@ -8,21 +8,21 @@ from training.decoder import DecoderConfig
 @dataclass(frozen=True)
 class Recipe:
     decoder: DecoderConfig = field(default_factory=DecoderConfig)
-    texts: int = 60_000
-    pictures: int = 90_000
-    batch: int = 12
+    texts: int = 120_000
+    pictures: int = 240_000
+    batch: int = 32
     """Rows of a step, per process."""
-    llm_steps: int = 1500
-    teacher_width: int = 128
+    llm_steps: int = 5000
+    teacher_width: int = 192
     teacher_depth: int = 3
     teacher_batch: int = 64
-    teacher_steps: int = 700
-    vision_width: int = 640
-    lora_rank: int = 64
+    teacher_steps: int = 2500
+    vision_width: int = 768
+    lora_rank: int = 128
     lora_layers: int = 5
-    look_batch: int = 32
-    look_steps: int = 300
-    vora_steps: int = 2600
+    look_batch: int = 64
+    look_steps: int = 1200
+    vora_steps: int = 6000
     evaluated: int = 1000
     compiled: bool = True
     study_seeds: int = 2
@@ -40,7 +40,9 @@ class Recipe:
 
 FULL = Recipe()
 SMOKE = Recipe(
-    decoder=DecoderConfig(hidden_size=64, intermediate_size=128, num_hidden_layers=3, num_attention_heads=2),
+    decoder=DecoderConfig(
+        hidden_size=64, intermediate_size=128, num_hidden_layers=3, num_attention_heads=2, num_key_value_heads=2
+    ),
     texts=300,
     pictures=300,
     batch=10,

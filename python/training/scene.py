@@ -18,7 +18,8 @@ COLORS = {
     "purple": (135, 50, 165),
 }
 SHAPES = ("circle", "square", "triangle", "cross")
-SHAPE_SYMBOLS = "([^+"
+SYMBOLS = "!\"#%&'()*+,;<=>@[\\]^`{}~"
+"""What stands in the map for each of the 24 things, shapes of a colour side by side: one patch shows both as well."""
 PLACES = ("top left", "top right", "bottom left", "bottom right")
 SHAPE_PX = (32, 46)
 NOISE = 8.0
@@ -35,6 +36,10 @@ class Thing:
     def name(self) -> str:
         return f"{self.color} {self.shape}"
 
+    @property
+    def symbol(self) -> str:
+        return SYMBOLS[list(COLORS).index(self.color) * len(SHAPES) + SHAPES.index(self.shape)]
+
 
 def make_scene(rng: Random, held_out: bool, difficulty: float = 1.0) -> Picture:
     """A scene whose whole layout (shapes, colours, places) belongs to the split."""
@@ -49,7 +54,7 @@ def make_scene(rng: Random, held_out: bool, difficulty: float = 1.0) -> Picture:
         _mark(picture, thing)
     picture.facts = caption(things)
     picture.turns = [Turn("caption", rng.choice(DESCRIBE), caption(things)), *questions(rng, things)]
-    picture.image = _draw(rng, things)
+    picture.draw_later(rng, lambda chance: _draw(chance, things))
     return picture
 
 
@@ -65,22 +70,35 @@ def _a(name: str) -> str:
 
 
 def questions(rng: Random, things: list[Thing]) -> list[Turn]:
-    """One question of every kind that has one right answer for these things."""
+    """One question of every kind that has one right answer for these things.
+
+    Answers say again what they are about before they say what was asked: the token that must be right then follows
+    the word that it belongs to.
+    """
     thing, shape = rng.choice(things), rng.choice(SHAPES)
+    place = PLACES[thing.place] if rng.random() < 0.7 else rng.choice(PLACES)
+    there = next((_a(t.name) for t in things if PLACES[t.place] == place), "nothing")
     turns = [
         Turn("count", rng.choice(("How many shapes are there?", "Count the shapes.")), str(len(things))),
         Turn("count-kind", f"How many {_plural(shape)} are there?", str(sum(t.shape == shape for t in things))),
-        Turn("at", f"What is at the {PLACES[thing.place]}?", thing.name),
+        Turn("at", f"What is at the {place}?", f"At the {place} is {there}.", there),
     ]
     if sum(t.shape == thing.shape for t in things) == 1:
-        turns.append(Turn("color", f"What color is the {thing.shape}?", thing.color))
+        turns.append(
+            Turn("color", f"What color is the {thing.shape}?", f"The {thing.shape} is {thing.color}.", thing.color)
+        )
     if sum(t.color == thing.color for t in things) == 1:
-        turns.append(Turn("shape", f"What shape is {thing.color}?", thing.shape))
+        answer = f"The {thing.color} shape is a {thing.shape}."
+        turns.append(Turn("shape", f"What shape is {thing.color}?", answer, thing.shape))
     if sum(t.name == thing.name for t in things) == 1:
-        turns.append(Turn("where", f"Where is the {thing.name}?", PLACES[thing.place]))
-    asked = thing.name if rng.random() < 0.5 else _absent(rng, things)
-    turns.append(Turn("exists", f"Is there {_a(asked)}?", "yes" if asked in {t.name for t in things} else "no"))
-    return turns
+        corner = PLACES[thing.place]
+        turns.append(Turn("where", f"Where is the {thing.name}?", f"The {thing.name} is at the {corner}.", corner))
+    there, absent = rng.choice(things).name, _absent(rng, things)
+    return [
+        *turns,
+        Turn("exists", f"Is there {_a(there)}?", f"Yes, there is {_a(there)}.", "Yes"),
+        Turn("exists", f"Is there {_a(absent)}?", f"No, there is no {absent}.", "No"),
+    ]
 
 
 def _absent(rng: Random, things: list[Thing]) -> str:
@@ -101,14 +119,13 @@ def _corner(place: int) -> tuple[int, int]:
 
 
 def _mark(picture: Picture, thing: Thing) -> None:
-    """The four middle cells of the quarter carry colour and shape; its rim is left out of the labels."""
+    """The four middle cells of the quarter show the thing; its rim is left out of the labels."""
     top, left = _corner(thing.place)
-    symbols = (thing.color[0], SHAPE_SYMBOLS[SHAPES.index(thing.shape)])
     for row in range(4):
         for column in range(4):
             inside = row in (1, 2) and column in (1, 2)
             if inside:
-                picture.grid.put(top + row, left + column, symbols[(row + column) % 2])
+                picture.grid.put(top + row, left + column, thing.symbol)
             color = list(COLORS).index(thing.color) + 1 if inside else IGNORED
             picture.label(top + row, left + column, "color", color)
             picture.label(top + row, left + column, "shape", SHAPES.index(thing.shape) + 1 if inside else IGNORED)

@@ -96,8 +96,8 @@ def claims(results: Results) -> list[Claim]:
         Claim(
             "needs a high rank",
             PAPER,
-            "accuracy, rank 128 - rank 16",
-            difference(accuracy("rank-128"), accuracy("rank-16"), seen),
+            "accuracy, the recipe's rank - rank 8",
+            difference(accuracy("default"), accuracy("rank-8"), seen),
             least=0.0,
         ),
         Claim(

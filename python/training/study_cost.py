@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 
 from training.optimizer import Optimizers
+from training.precision import mixed
 
 
 def thread_seconds(device: torch.device) -> float:
@@ -48,7 +49,7 @@ def step_bytes(modules: list[nn.Module], optimizers: Optimizers, loss: Callable[
         return tensor
 
     with torch.compiler.set_stance("force_eager"):
-        with saved_tensors_hooks(keep, lambda tensor: tensor):
+        with mixed(optimizers.parameters[0].device), saved_tensors_hooks(keep, lambda tensor: tensor):
             value = loss()
         activations = sum(kept.values())
         value.backward()  # type: ignore[no-untyped-call]

@@ -15,7 +15,7 @@ from training.study_claims import Claim, spread_of, task_accuracy
 from training.study_intervals import Estimate, mean
 from training.study_results import Results
 
-RANKS = ("rank-16", "default", "rank-128")
+RANKS = ("rank-8", "rank-32", "default")
 SMOOTH = 3
 
 

@@ -84,12 +84,12 @@ def read_results(run: Path, recipe: Recipe) -> Results:
 
 
 def blind_shares(task: str, recipe: Recipe) -> dict[str, float]:
-    """Per kind the share of the commonest answer among the pictures of the study's evaluation."""
+    """Per kind the share of the commonest guess among the pictures of the study's evaluation."""
     answers: dict[str, Counter[str]] = defaultdict(Counter)
     for block in range(recipe.study_blocks):
         for picture in make_pictures(task, recipe.study_block, FIRST_BLOCK_SEED + block):
             for turn in picture.turns:
-                answers[turn.kind][turn.answer] += 1
+                answers[turn.kind][turn.guess] += 1
     return {kind: found.most_common(1)[0][1] / found.total() for kind, found in answers.items()}
 
 

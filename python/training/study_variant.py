@@ -22,8 +22,8 @@ VARIANTS = (
     Variant("default", "LoRA, bidirectional, distillation"),
     Variant("causal", "causal image mask", causal=True),
     Variant("no-distillation", "no distillation", distilled=False),
-    Variant("rank-16", "LoRA of rank 16", rank=16),
-    Variant("rank-128", "LoRA of rank 128", rank=128),
+    Variant("rank-8", "LoRA of rank 8", rank=8),
+    Variant("rank-32", "LoRA of rank 32", rank=32),
     Variant("full", "full fine-tuning", full=True),
     Variant("full-slow", "full fine-tuning, a quarter of the rate", full=True, rate=0.25),
 )

@@ -56,7 +56,7 @@ class Teacher(nn.Module):
         total, accuracies = torch.zeros((), device=state.device), {}
         for index, (name, head) in enumerate(self.heads.items()):
             wanted = labels[..., index].long().flatten()
-            logits = head(state).flatten(0, 1)
+            logits = head(state).flatten(0, 1).float()
             weight = torch.ones(logits.shape[1], device=state.device)
             weight[0] = NONE_WEIGHT
             total = total + F.cross_entropy(logits, wanted, weight, ignore_index=IGNORED)

@@ -4,14 +4,16 @@ from random import Random
 
 from PIL import Image, ImageDraw
 
-from training.fonts import HELD_OUT_FONTS, SIZES_PX, TRAINING_FONTS, load_font
+from training.fonts import HELD_OUT_FONTS, SIZES_PX, TRAINING_FONTS
 from training.grid import CELL_PX, CELLS, IMAGE_PX, SYMBOLS, is_held_out
+from training.lettering import choose_lettering
 from training.picture import Picture, Turn, add_noise, dark_color, light_color
 from training.words import KINDS, draw_string
 
 BASELINE_PX = 12
 """Baseline inside a cell: capitals of 9 to 11 px then stand in its middle."""
-JITTER_PX = 2
+JITTER_PX = (2.0, 1.0)
+"""How far a line stands off the grid at most, across and down: a tail of a Q shall not leave its patch."""
 NOISE = 8.0
 LAYOUT_ONE_IN = 6
 
@@ -35,7 +37,8 @@ def make_text(rng: Random, held_out: bool, difficulty: float = 1.0, lines: int |
             picture.label(row, column + index, "place", index + 1)
             picture.label(row, column + index, "line", line + 1)
     picture.turns = _turns(rng, kinds, texts)
-    picture.image = _draw(rng, texts, places, HELD_OUT_FONTS if held_out else TRAINING_FONTS, difficulty)
+    fonts = HELD_OUT_FONTS if held_out else TRAINING_FONTS
+    picture.draw_later(rng, lambda chance: _draw(chance, texts, places, fonts, difficulty, held_out))
     return picture
 
 
@@ -79,17 +82,30 @@ def _turns(rng: Random, kinds: list[str], texts: list[str]) -> list[Turn]:
 
 
 def _draw(
-    rng: Random, texts: list[str], places: list[tuple[int, int]], fonts: tuple[str, ...], difficulty: float
+    rng: Random,
+    texts: list[str],
+    places: list[tuple[int, int]],
+    fonts: tuple[str, ...],
+    difficulty: float,
+    as_is: bool,
 ) -> Image.Image:
     image = Image.new("RGB", (IMAGE_PX, IMAGE_PX), light_color(rng))
     canvas = ImageDraw.Draw(image)
-    if rng.random() < 0.25:
+    if rng.random() < 0.5 and all(_is_inside(text, place) for text, place in zip(texts, places, strict=True)):
         canvas.rounded_rectangle((1, 1, IMAGE_PX - 2, IMAGE_PX - 2), rng.randint(2, 14), outline=dark_color(rng))
-    jitter = round(JITTER_PX * min(1.0, 0.3 + 2 * difficulty))
+    ease = min(1.0, 0.3 + 2 * difficulty)
     for text, (row, column) in zip(texts, places, strict=True):
-        font, color = load_font(rng.choice(fonts), rng.choice(SIZES_PX)), dark_color(rng)
-        x, y = rng.randint(-jitter, jitter), rng.randint(-jitter, jitter)
+        lettering = choose_lettering(rng, rng.choice(fonts), rng.choice(SIZES_PX), dark_color(rng), as_is)
+        x, y = (rng.uniform(-most, most) * ease for most in JITTER_PX)
+        x = min(x, 0) if column + len(text) == CELLS else x
+        x = max(x, 0) if column == 0 else x
         for index, glyph in enumerate(text):
             center = (column + index) * CELL_PX + CELL_PX // 2 + x
-            canvas.text((center, row * CELL_PX + BASELINE_PX + y), glyph, fill=color, font=font, anchor="ms")
+            lettering.draw(image, glyph, center, row * CELL_PX + BASELINE_PX + y)
     return add_noise(image, rng, NOISE)
+
+
+def _is_inside(text: str, place: tuple[int, int]) -> bool:
+    """Whether a line stays off the rim, where a frame would cross it."""
+    row, column = place
+    return 0 < row < CELLS - 1 and column > 0 and column + len(text) < CELLS

@@ -21,7 +21,7 @@ from training.vision import to_patches
 from training.vora import Vora, image_start
 
 NO_MUON = ("vision.proj", "pos_embed", *LLM_NO_MUON)
-MUON_LR, ADAM_LR = 0.004, 0.001
+MUON_LR, ADAM_LR = 0.006, 0.0015
 SEED = 3
 
 

@@ -71,6 +71,28 @@ export const PARTS_PER_MESSAGE_MAX = 64;
 /** Stop strings and their length; OpenAI's own limit is four. */
 export const STOP_STRINGS_MAX = 4;
 export const STOP_STRING_MAX_CHARS = 256;
+/** Choices of one request; OpenAI's own limit. */
+export const CHOICES_MAX = 128;
+/** Alternatives listed beside each token; OpenAI's own limit. */
+export const TOP_LOGPROBS_MAX = 20;
+/** Tokens with a bias of their own; each is added at every step. */
+export const LOGIT_BIAS_ENTRIES_MAX = 1024;
+/** Tools of one request; OpenAI's own limit. */
+export const TOOLS_MAX = 128;
+/** Tool calls of one assistant message; no more tools than TOOLS_MAX are there to be called. */
+export const TOOL_CALLS_MAX = 128;
+/** Names of functions and of response formats; OpenAI's own limit. */
+export const FUNCTION_NAME_MAX_CHARS = 64;
+/** Id of a tool call; OpenAI's have 29 characters, Mistral's 9. */
+export const TOOL_CALL_ID_MAX_CHARS = 256;
+/** Descriptions of a tool or format; OpenAI's own limit is 1024, and catalogues of tools exceed it. */
+export const DESCRIPTION_MAX_CHARS = 8192;
+/** One JSON schema as text; OpenAI takes 120 000 characters of names and values. */
+export const SCHEMA_MAX_CHARS = 131_072;
+/** All schemas of one request as text; they are part of the prompt. */
+export const SCHEMAS_TOTAL_MAX_CHARS = 524_288;
+/** Brackets within brackets of a JSON schema: OpenAI takes ten levels of objects, three brackets each, and room. */
+export const SCHEMA_DEPTH_MAX = 48;
 /** Requested answer length in tokens; the model's context is the real bound and is checked later. */
 export const ANSWER_TOKENS_MAX = 1_048_576;
 /** Model names are paths or short tags. */
@@ -196,3 +218,31 @@ export const READING_MAX_REQUESTS = 16;
 /** Tokens of images side by side, which attend to each other in one piece: eight images of 1024. The mask of such a run
  * takes 4 bytes a pair, 268 MB. */
 export const IMAGE_RUN_MAX_TOKENS = 8192;
+
+/** A regular expression in a schema, in characters; each of them may become states. */
+export const PATTERN_MAX_CHARS = 1024;
+/** States of such an expression before it is made deterministic; a counted repetition has some for each count. */
+export const PATTERN_STATES_MAX = 4096;
+/** Steps of making all automata of one schema: a quarter of a second; the format `email`, the largest, takes 7 % of them. */
+export const SCHEMA_WORK_MAX = 8_388_608;
+/** Digits of a number that a schema bounds: decimals of so many digits are doubles of their own, and safe integers. */
+export const SCHEMA_NUMBER_MAX_DIGITS = 15;
+/** `multipleOf` in a schema: a state for each remainder and digit. */
+export const SCHEMA_MULTIPLE_OF_MAX = 1000;
+/** Properties of all objects of one schema together; OpenAI's own limit. */
+export const SCHEMA_PROPERTIES_MAX = 5000;
+/** Values of all `enum`s of one schema together; OpenAI's own limit. */
+export const SCHEMA_ENUM_VALUES_MAX = 1000;
+/** Schemas within a schema, `$defs` included: as many as it has properties, and their alternatives. */
+export const SCHEMA_PARTS_MAX = 20_000;
+/** Bounds of a text's length or a list's; beyond it no answer reaches. */
+export const SCHEMA_COUNT_MAX = 1_048_576;
+/** Ways in which a text is read at once. An object may pass over as many properties that may be left out; each costs a
+ * microsecond or two at every byte. */
+export const GRAMMAR_PARALLEL_MAX = 2048;
+/** Ways kept with all configurations of one grammar: about 30 MB; past it what was computed is computed again. */
+export const GRAMMAR_KEPT_WAYS_MAX = 262_144;
+/** Token masks kept for one grammar; 19 KB each at 152k tokens. */
+export const GRAMMAR_MASKS_MAX = 512;
+/** Grammars kept for requests that ask for the same form again. */
+export const GRAMMARS_KEPT_MAX = 8;

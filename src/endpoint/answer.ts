@@ -1,12 +1,13 @@
 import { PING_INTERVAL_MS } from '../core/limits.ts';
+import { buildChoice, type Choice, type TokenLogprob } from '../core/protocol/answer-delta.ts';
 import {
   type ChatCompletion,
+  type ChatCompletionChunk,
   completion,
+  deltaChunk,
   finishChunk,
-  type FinishReason,
   type ResponseIdentity,
   roleChunk,
-  textChunk,
   usageChunk,
 } from '../core/protocol/chat-response.ts';
 import { toWireError } from '../core/protocol/failure.ts';
@@ -19,7 +20,10 @@ import type { Stopwatch } from './stopwatch.ts';
 export interface Answer {
   readonly identity: ResponseIdentity;
   readonly promptTokens: number;
-  /** One output for each generated token. */
+  readonly choices: number;
+  /** Whether tokens are listed. */
+  readonly logprobs: boolean;
+  /** One output for each generated token, of any choice. */
   readonly outputs: ReadableStream<Output>;
   readonly stopwatch: Stopwatch;
 }
@@ -30,26 +34,30 @@ export interface Answer {
  * @throws RequestError when the engine failed.
  */
 export async function collectAnswer(answer: Answer, signal: AbortSignal): Promise<ChatCompletion> {
-  let text = '';
+  const builders = Array.from({ length: answer.choices }, () => buildChoice(answer.logprobs));
+  const choices: Choice[] = [];
   let completionTokens = 0;
-  let finishReason: FinishReason = 'length';
   await answer.outputs.pipeTo(
     new WritableStream({
-      write(output) {
+      write({ index, deltas, tokens, finishReason }) {
         answer.stopwatch.token();
-        text += output.text;
         completionTokens++;
-        finishReason = output.finishReason ?? finishReason;
+        const builder = builders[index];
+        deltas.forEach((delta) => builder?.add(delta));
+        builder?.list(tokens, 'text');
+        if (builder !== undefined && finishReason !== null) {
+          choices[index] = builder.finish(finishReason);
+        }
       },
     }),
     { signal },
   );
-  const usage = { promptTokens: answer.promptTokens, completionTokens };
-  return completion(answer.identity, { text, finishReason, usage });
+  return completion(answer.identity, choices, { promptTokens: answer.promptTokens, completionTokens });
 }
 
 /**
- * The answer as server-sent events: the role, text as it comes, the finish, usage if asked for, `[DONE]`.
+ * The answer as server-sent events: the roles, text and tool calls as they come, the finish of each choice, usage if
+ * asked for, `[DONE]`.
  *
  * An engine failure becomes an event with an error and no `[DONE]`: the one sign of a broken answer that every client
  * heeds. Cancelling the stream makes the engine drop the answer at once.
@@ -61,6 +69,8 @@ export function streamAnswer(
   const { identity, stopwatch } = answer;
   const reader = answer.outputs.getReader();
   const utf8 = new TextEncoder();
+  /** Tokens of each choice that wait for a chunk to go with: those that made no text, such as the marks of a call. */
+  const unlisted = new Map<number, TokenLogprob[]>();
   let completionTokens = 0;
   let ping: NodeJS.Timeout | undefined;
   let left = false;
@@ -76,13 +86,21 @@ export function streamAnswer(
       }
       stopwatch.token();
       completionTokens++;
-      const text = value.text === '' ? '' : encodeEvent(textChunk(identity, value.text, { includeUsage }));
-      const finish =
-        value.finishReason === null ? '' : encodeEvent(finishChunk(identity, value.finishReason, { includeUsage }));
-      if (text !== '' || finish !== '') {
-        return { events: text + finish, last: false };
+      const events = chunksOf(value).map(encodeEvent).join('');
+      if (events !== '') {
+        return { events, last: false };
       }
     }
+  }
+
+  function chunksOf({ index, deltas, tokens, finishReason }: Output): ChatCompletionChunk[] {
+    const listed = [...(unlisted.get(index) ?? []), ...tokens];
+    const pieces = [...deltas, ...(finishReason === null ? [] : [finishReason])];
+    unlisted.set(index, pieces.length === 0 ? listed : []);
+    return pieces.map((piece, at) => {
+      const options = { includeUsage, index, ...(at === 0 && listed.length > 0 ? { logprobs: listed } : {}) };
+      return typeof piece === 'string' ? finishChunk(identity, piece, options) : deltaChunk(identity, piece, options);
+    });
   }
 
   function broken(error: unknown): { events: string; last: boolean } {
@@ -91,7 +109,9 @@ export function streamAnswer(
 
   return new ReadableStream<Uint8Array>({
     start(controller) {
-      controller.enqueue(utf8.encode(encodeEvent(roleChunk(identity, { includeUsage }))));
+      for (let index = 0; index < answer.choices; index++) {
+        controller.enqueue(utf8.encode(encodeEvent(roleChunk(identity, { includeUsage, index }))));
+      }
       ping = setInterval(() => {
         // A client that reads nothing would only pile them up.
         if ((controller.desiredSize ?? 0) > 0) {

@@ -1,15 +1,19 @@
 import { ENDPOINT_BODY_MAX_BYTES } from '../core/limits.ts';
 import { assemblePrompt } from '../core/prompt/assemble.ts';
-import { type ChatMessage, type ChatRequest, parseChatRequest, partPath } from '../core/protocol/chat-request.ts';
+import type { ChatMessage } from '../core/protocol/chat-message.ts';
+import { type ChatRequest, parseChatRequest, partPath } from '../core/protocol/chat-request.ts';
 import { RequestError } from '../core/protocol/failure.ts';
+import { FEATURES, requireFeatures } from '../core/protocol/request-feature.ts';
 import { SSE_HEADERS } from '../core/protocol/sse.ts';
 import { type Answer, collectAnswer, streamAnswer } from './answer.ts';
+import type { AnswerGrammars } from './answer-grammar.ts';
 import type { Engine } from './engine.ts';
+import { generationParams } from './generation-params.ts';
+import type { TokenGrammar } from './grammar/token-grammar.ts';
 import type { ImageReader } from './image-reader.ts';
 import type { Artifact } from './load-artifact.ts';
-import { createRandom, unpredictableSeed } from './random.ts';
 import { readJson } from './read-json.ts';
-import { createPrompt, type GenerationParams, type Prompt } from './sequence.ts';
+import { createPrompt, type Prompt } from './sequence.ts';
 import { startStopwatch } from './stopwatch.ts';
 import type { createTurnstile } from './turnstile.ts';
 
@@ -18,6 +22,7 @@ export interface ChatParts {
   /** Null for a model of text only. */
   readonly images: ImageReader | null;
   readonly engine: Engine;
+  readonly grammars: AnswerGrammars;
   /** Bounds how many requests are read at once. */
   readonly reading: ReturnType<typeof createTurnstile>;
 }
@@ -29,8 +34,8 @@ export const VISION_HEADER = 'x-vora-vision';
 export async function completeChat(request: Request, requestId: string, parts: ChatParts): Promise<Response> {
   const { artifact, engine } = parts;
   const stopwatch = startStopwatch();
-  const { chat, prompt } = await parts.reading(() => readRequest(request, parts));
-  const outputs = engine.add(prompt, generationParams(chat, prompt, artifact));
+  const { chat, prompt, grammar } = await parts.reading(() => readRequest(request, parts));
+  const outputs = engine.add(prompt, generationParams(chat, prompt, grammar, artifact));
   stopwatch.prepared();
 
   const identity = {
@@ -38,7 +43,14 @@ export async function completeChat(request: Request, requestId: string, parts: C
     created: Math.floor(Date.now() / 1000),
     model: artifact.manifest.name,
   };
-  const answer: Answer = { identity, promptTokens: prompt.length, outputs, stopwatch };
+  const answer: Answer = {
+    identity,
+    promptTokens: prompt.length,
+    choices: chat.choices ?? 1,
+    logprobs: chat.topLogprobs !== undefined,
+    outputs,
+    stopwatch,
+  };
   if (chat.stream) {
     return new Response(streamAnswer(answer, { includeUsage: chat.includeUsage, requestId }), { headers: SSE_HEADERS });
   }
@@ -46,12 +58,34 @@ export async function completeChat(request: Request, requestId: string, parts: C
   return Response.json(completion, { headers: { 'server-timing': stopwatch.serverTiming() } });
 }
 
-async function readRequest(request: Request, parts: ChatParts): Promise<{ chat: ChatRequest; prompt: Prompt }> {
-  const { manifest } = parts.artifact;
+interface ReadRequest {
+  chat: ChatRequest;
+  prompt: Prompt;
+  /** Null for answers that may be anything. */
+  grammar: TokenGrammar | null;
+}
+
+async function readRequest(request: Request, parts: ChatParts): Promise<ReadRequest> {
+  const { manifest, toolSyntax } = parts.artifact;
   const chat = parseChatRequest(await readJson(request, ENDPOINT_BODY_MAX_BYTES), { parts: 'endpoint' });
   requireModel(chat, manifest.name);
   requireVision(chat, request.headers.get(VISION_HEADER), manifest.vision?.sha256 ?? null);
-  return { chat, prompt: await readPrompt(chat.messages, parts, request.signal) };
+  requireFeatures(chat, toolSyntax === null ? WITHOUT_TOOLS : new Set(FEATURES));
+  requireTokens(chat, manifest.llm.vocabSize);
+  const grammar = parts.grammars(chat);
+  return { chat, grammar, prompt: await readPrompt(chat, parts, request.signal) };
+}
+
+/** A chat template that knows no tools would drop them. */
+const WITHOUT_TOOLS = new Set(FEATURES.filter((feature) => feature !== 'tools'));
+
+function requireTokens({ logitBias = new Map() }: ChatRequest, vocabSize: number): void {
+  for (const token of logitBias.keys()) {
+    if (token >= vocabSize) {
+      const message = `logit_bias: found token ${token}; this model has ${vocabSize}`;
+      throw new RequestError({ kind: 'invalid-request', param: 'logit_bias', message });
+    }
+  }
 }
 
 function requireModel({ model }: ChatRequest, name: string): void {
@@ -84,8 +118,8 @@ function refuseImages(messages: readonly ChatMessage[]): void {
 }
 
 async function readPrompt(
-  messages: readonly ChatMessage[],
-  { artifact: { manifest, template, tokenizer }, images }: ChatParts,
+  { messages, tools = [], toolChoice }: ChatRequest,
+  { artifact: { manifest, template, tokenizer, toolSyntax }, images }: ChatParts,
   signal: AbortSignal,
 ): Promise<Prompt> {
   const { vision } = manifest;
@@ -93,7 +127,11 @@ async function readPrompt(
     refuseImages(messages);
   }
   // The cheap part first: a prompt that cannot be is refused before any image is decoded.
-  const segments = assemblePrompt(messages, template, tokenizer, vision?.imageToken ?? null);
+  const segments = assemblePrompt(messages, template, tokenizer, vision?.imageToken ?? null, {
+    // What may not be called is not shown either.
+    tools: toolChoice === 'none' ? [] : tools,
+    markers: toolSyntax?.markers ?? [],
+  });
   const embeddings: Float32Array[] = [];
   for (const [m, { content }] of messages.entries()) {
     for (const [p, part] of content.entries()) {
@@ -108,30 +146,4 @@ async function readPrompt(
     hiddenSize: manifest.llm.hiddenSize,
     attentionMask: vision?.attentionMask ?? 'causal',
   });
-}
-
-/** The request's own wishes over the model's defaults. More tokens than the context has left end as `length`. */
-function generationParams(
-  chat: ChatRequest,
-  prompt: Prompt,
-  { manifest: { llm }, sampling }: Artifact,
-): GenerationParams {
-  const left = llm.maxPositions - prompt.length;
-  if (left < 1) {
-    throw new RequestError({
-      kind: 'context-too-long',
-      promptTokens: prompt.length,
-      limitTokens: llm.maxPositions,
-    });
-  }
-  return {
-    maxTokens: Math.min(chat.maxTokens ?? left, left),
-    sampling: {
-      temperature: chat.temperature ?? sampling.temperature,
-      topK: chat.topK ?? sampling.topK,
-      topP: chat.topP ?? sampling.topP,
-    },
-    random: createRandom(chat.seed ?? unpredictableSeed()),
-    stop: chat.stop,
-  };
 }

@@ -1,26 +1,33 @@
-import type { Tokenizer } from '../core/prompt/tokenizer.ts';
+import type { AnswerDelta, FinishReason, TokenLogprob } from '../core/protocol/answer-delta.ts';
 import { RequestError, type Failure } from '../core/protocol/failure.ts';
-import { createDetokenizer, type Detokenizer } from './detokenizer.ts';
+import type { Tokenizer } from '../core/prompt/tokenizer.ts';
+import { adjustLogits } from './logit-adjustment.ts';
 import type { ModelRunner } from './model-runner.ts';
 import { sample } from './sampler.ts';
 import type { Scheduler, Work } from './scheduler.ts';
 import { createSequence, sequenceLength, type GenerationParams, type Prompt, type Sequence } from './sequence.ts';
+import { createWriter, type Writer } from './writer.ts';
 
-/** What one generated token adds to the answer; the last one carries the reason. */
+/** What one generated token adds to one of the answers; the last one of each carries the reason. */
 export interface Output {
-  /** May be empty: a control token, half a character, the beginning of a stop string. */
-  text: string;
-  finishReason: 'stop' | 'length' | null;
+  /** Which answer. */
+  index: number;
+  /** May be empty: a control token, half a character, the beginning of a stop string or of a tool call. */
+  deltas: AnswerDelta[];
+  /** Tokens that are shown with this one; none where nobody asked. */
+  tokens: TokenLogprob[];
+  finishReason: FinishReason | null;
 }
 
 export interface Engine {
   /**
-   * Queues a prompt. The stream gives one output for each generated token; cancelling it aborts the sequence, whether
-   * it waits, is in the middle of its prompt, or generates.
+   * Queues a prompt, to be answered once for each of `params`; it is read once for all of them. The stream gives one
+   * output for each generated token; cancelling it aborts every answer, whether it waits, is in the middle of its
+   * prompt, or generates.
    *
-   * @throws RequestError `overloaded`.
+   * @throws RequestError `overloaded`, or `invalid-request` for more answers than are ever made at once.
    */
-  add(prompt: Prompt, params: GenerationParams): ReadableStream<Output>;
+  add(prompt: Prompt, params: readonly GenerationParams[]): ReadableStream<Output>;
   /** Fails every sequence that is not finished. */
   abortAll(failure: Failure): void;
   /** Resolves when nothing runs: the model may be freed. */
@@ -31,34 +38,39 @@ export interface Engine {
 export interface EngineParts {
   scheduler: Scheduler;
   runner: ModelRunner;
-  tokenizer: Pick<Tokenizer, 'bytesOf'>;
+  tokenizer: Pick<Tokenizer, 'bytesOf' | 'controlOf'>;
   endTokens: ReadonlySet<number>;
 }
 
-interface Listener {
+/** The answers to one request, as far as they are not finished. */
+interface Answers {
   readonly controller: ReadableStreamDefaultController<Output>;
-  readonly detokenizer: Detokenizer;
+  readonly open: Map<Sequence, { index: number; writer: Writer }>;
 }
 
 /** The loop from prompts to text: schedule → run → sample → emit. It turns only while there is work. */
 export function createEngine({ scheduler, runner, tokenizer, endTokens }: EngineParts): Engine {
-  const listeners = new Map<Sequence, Listener>();
+  const requests = new Map<Sequence, Answers>();
   let turning: Promise<void> | undefined;
 
-  function add(prompt: Prompt, params: GenerationParams): ReadableStream<Output> {
-    const sequence = createSequence(prompt, params);
-    scheduler.add(sequence);
+  function add(prompt: Prompt, params: readonly GenerationParams[]): ReadableStream<Output> {
+    const sequences = params.map((one) => createSequence(prompt, one));
+    scheduler.add(sequences);
     return new ReadableStream<Output>({
       start(controller) {
-        listeners.set(sequence, { controller, detokenizer: createDetokenizer(params.stop) });
+        const writers = sequences.map((sequence, index) => {
+          return [sequence, { index, writer: createWriter(sequence.params, { tokenizer, endTokens }) }] as const;
+        });
+        const answers: Answers = { controller, open: new Map(writers) };
+        sequences.forEach((sequence) => requests.set(sequence, answers));
         turning ??= turn();
       },
-      cancel: () => leave(sequence),
+      cancel: () => sequences.forEach(leave),
     });
   }
 
   async function turn(): Promise<void> {
-    while (listeners.size > 0) {
+    while (requests.size > 0) {
       await step();
     }
     turning = undefined;
@@ -79,8 +91,8 @@ export function createEngine({ scheduler, runner, tokenizer, endTokens }: Engine
   }
 
   function advance({ sequence, start, length }: Work, logits: Float32Array | undefined): void {
-    const listener = listeners.get(sequence);
-    if (listener === undefined) {
+    const request = requests.get(sequence);
+    if (request === undefined) {
       // Aborted during the run, which has just stored its keys and values again.
       runner.release(sequence);
       return;
@@ -92,47 +104,58 @@ export function createEngine({ scheduler, runner, tokenizer, endTokens }: Engine
     if (logits === undefined) {
       throw new Error('the runner gave no logits for a sequence');
     }
-    const token = sample(logits, sequence.params.sampling, sequence.params.random);
-    sequence.tokens.push(token);
-    const output = decode(sequence, token, listener.detokenizer);
-    listener.controller.enqueue(output);
-    if (output.finishReason !== null) {
-      listener.controller.close();
-      leave(sequence);
+    const waiting =
+      sequence.tokens.length === 0 ? [...request.open.keys()].filter(({ computed }) => computed === 0) : [];
+    for (const sibling of waiting) {
+      runner.fork(sequence, sibling);
+      sibling.computed = sequence.computed;
+      emit(sibling, request, logits);
     }
+    emit(sequence, request, logits);
   }
 
-  function decode({ tokens, params }: Sequence, token: number, detokenizer: Detokenizer): Output {
-    if (endTokens.has(token)) {
-      return { text: detokenizer.flush(), finishReason: 'stop' };
+  /** Draws the next token of a sequence and gives out what it shows. */
+  function emit(sequence: Sequence, { controller, open }: Answers, logits: Float32Array): void {
+    const { constraint, adjustment, sampling, random } = sequence.params;
+    const adjusted = adjustLogits(logits, sequence.tokens, adjustment, constraint?.allowed() ?? null);
+    const token = sample(adjusted, sampling, random);
+    constraint?.accept(token);
+    sequence.tokens.push(token);
+    const answer = open.get(sequence);
+    if (answer === undefined) {
+      throw new Error('a sequence that no request asked for');
     }
-    const { text, stopped } = detokenizer.push(tokenizer.bytesOf(token));
-    if (stopped) {
-      return { text, finishReason: 'stop' };
+    const { deltas, tokens, finishReason } = answer.writer.write(token, logits);
+    controller.enqueue({ index: answer.index, deltas, tokens, finishReason });
+    if (finishReason !== null) {
+      leave(sequence);
+      if (open.size === 0) {
+        controller.close();
+      }
     }
-    return tokens.length >= params.maxTokens
-      ? { text: text + detokenizer.flush(), finishReason: 'length' }
-      : { text, finishReason: null };
   }
 
   function failRun(sequence: Sequence, cause: unknown): void {
     fail(sequence, { kind: 'internal', message: 'The model failed to run' }, cause);
   }
 
+  /** A request whose one answer fails has failed. */
   function fail(sequence: Sequence, failure: Failure, cause?: unknown): void {
-    listeners.get(sequence)?.controller.error(new RequestError(failure, { cause }));
-    leave(sequence);
+    const request = requests.get(sequence);
+    request?.controller.error(new RequestError(failure, { cause }));
+    [sequence, ...(request?.open.keys() ?? [])].forEach(leave);
   }
 
   function leave(sequence: Sequence): void {
-    listeners.delete(sequence);
+    requests.get(sequence)?.open.delete(sequence);
+    requests.delete(sequence);
     scheduler.remove(sequence);
     runner.release(sequence);
   }
 
   return {
     add,
-    abortAll: (failure) => [...listeners.keys()].forEach((sequence) => fail(sequence, failure)),
+    abortAll: (failure) => [...requests.keys()].forEach((sequence) => fail(sequence, failure)),
     idle: async () => turning,
     counts: () => scheduler.counts(),
   };

@@ -10,7 +10,7 @@ import { preprocess } from '../core/image/preprocess.ts';
 import { sniffImage } from '../core/image/sniff.ts';
 import { IMAGE_MAX_BYTES } from '../core/limits.ts';
 import type { SeeingManifest } from '../core/model/manifest.ts';
-import type { ContentPart } from '../core/protocol/chat-request.ts';
+import type { ContentPart } from '../core/protocol/chat-message.ts';
 import { RequestError } from '../core/protocol/failure.ts';
 
 export type ImagePart = Exclude<ContentPart, { type: 'text' }>;

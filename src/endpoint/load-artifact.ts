@@ -11,12 +11,15 @@ import { parseWithSchema } from '../core/model/parse-with-schema.ts';
 import { type ChatTemplate, createChatTemplate } from '../core/prompt/chat-template.ts';
 import { createTokenizer, type Tokenizer } from '../core/prompt/tokenizer.ts';
 import type { SamplingParams } from './sampler.ts';
+import { findToolSyntax, type ToolCallSyntax } from './tools/tool-syntax.ts';
 
 /** An onnx/ folder whose files are what its manifest says. */
 export interface Artifact {
   readonly manifest: Manifest;
   readonly tokenizer: Tokenizer;
   readonly template: ChatTemplate;
+  /** How the model writes tool calls; null when it makes none. */
+  readonly toolSyntax: ToolCallSyntax | null;
   /** What a request gets that names no sampling of its own. */
   readonly sampling: SamplingParams;
   /** Paths of the graphs; a model of text only has no patch embedding. */
@@ -36,10 +39,14 @@ export async function loadArtifact(folder: string): Promise<Artifact> {
   const path = (name: string): string => join(folder, listed(manifest, name));
   const text = (name: string): Promise<string> => readFile(path(name), 'utf8');
   const tokenizerConfig = await text('tokenizer_config.json');
+  const separate = has(manifest, CHAT_TEMPLATE) ? await text(CHAT_TEMPLATE) : undefined;
+  const template = createChatTemplate(tokenizerConfig, separate);
+  const toolSyntax = findToolSyntax(template);
   return {
     manifest,
-    tokenizer: createTokenizer(await text('tokenizer.json'), tokenizerConfig),
-    template: createChatTemplate(tokenizerConfig, has(manifest, CHAT_TEMPLATE) ? await text(CHAT_TEMPLATE) : undefined),
+    tokenizer: createTokenizer(await text('tokenizer.json'), tokenizerConfig, toolSyntax?.markers),
+    template,
+    toolSyntax,
     sampling: has(manifest, GENERATION_CONFIG) ? parseGenerationConfig(await text(GENERATION_CONFIG)) : OPENAI_DEFAULTS,
     graphs: {
       decoder: path('decoder.onnx'),

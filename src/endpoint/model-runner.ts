@@ -9,6 +9,8 @@ import type { Sequence } from './sequence.ts';
 export interface ModelRunner {
   /** Computes each piece of work; returns for each the logits float32 [vocabulary] after its last position. */
   run(work: readonly Work[]): Promise<Float32Array[]>;
+  /** Gives a sequence the keys and values of another one, which are never written to: as far as their prompts are one. */
+  fork(from: Sequence, to: Sequence): void;
   /** Drops a sequence's keys and values. */
   release(sequence: Sequence): void;
   /** How many sequences' keys and values are held. */
@@ -90,6 +92,13 @@ export async function createModelRunner(
 
   return {
     run,
+    fork(from, to) {
+      const cache = caches.get(from);
+      if (cache === undefined) {
+        throw new Error('a fork of a sequence that has no keys and values');
+      }
+      caches.set(to, cache);
+    },
     release: (sequence) => void caches.delete(sequence),
     cached: () => caches.size,
     close: async () => {

@@ -6,9 +6,10 @@ export type Random = () => number;
  * Equal seeds give equal sequences on every machine, which is all that `seed` promises.
  *
  * @param seed any safe integer; both its 32-bit halves count.
+ * @param stream which of the sequences of this seed, each unlike the others.
  */
-export function createRandom(seed: number): Random {
-  let a = 0;
+export function createRandom(seed: number, stream = 0): Random {
+  let a = stream | 0;
   let b = seed | 0;
   let c = Math.floor(seed / 2 ** 32) | 0;
   let counter = 1;

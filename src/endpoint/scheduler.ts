@@ -18,8 +18,12 @@ export interface SchedulerLimits {
 }
 
 export interface Scheduler {
-  /** @throws RequestError `overloaded` when too many wait already. */
-  add(sequence: Sequence): void;
+  /**
+   * Takes all sequences of one request, or none.
+   *
+   * @throws RequestError `overloaded` when too many wait already, `invalid-request` when there is never room for so many.
+   */
+  add(sequences: readonly Sequence[]): void;
   /** What to run next: at most one piece for each running sequence, empty when there is nothing to do. */
   schedule(): Work[];
   /** Takes a finished or aborted sequence out, wherever it is. */
@@ -37,11 +41,16 @@ export function createScheduler({ maxRunning, maxWaiting, prefillTokens }: Sched
   const waiting: Sequence[] = [];
   const running: Sequence[] = [];
 
-  function add(sequence: Sequence): void {
-    if (running.length + waiting.length >= maxRunning + maxWaiting) {
+  function add(sequences: readonly Sequence[]): void {
+    const places = maxRunning + maxWaiting;
+    if (sequences.length > places) {
+      const message = `n: found ${sequences.length}; this endpoint makes at most ${places} answers of one prompt`;
+      throw new RequestError({ kind: 'invalid-request', param: 'n', message });
+    }
+    if (running.length + waiting.length + sequences.length > places) {
       throw new RequestError({ kind: 'overloaded', retryAfterSeconds: RETRY_AFTER_SECONDS });
     }
-    waiting.push(sequence);
+    waiting.push(...sequences);
   }
 
   function schedule(): Work[] {

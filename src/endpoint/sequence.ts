@@ -2,8 +2,11 @@ import type { PromptSegment } from '../core/prompt/assemble.ts';
 import { IMAGE_RUN_MAX_TOKENS } from '../core/limits.ts';
 import { type ImageRun, imageRuns, segmentLength } from '../core/prompt/image-runs.ts';
 import { RequestError } from '../core/protocol/failure.ts';
+import type { Constraint } from './grammar/token-grammar.ts';
+import type { LogitAdjustment } from './logit-adjustment.ts';
 import type { Random } from './random.ts';
 import type { SamplingParams } from './sampler.ts';
+import type { TranscriptOptions } from './transcript.ts';
 
 export interface Prompt {
   readonly segments: readonly PromptSegment[];
@@ -19,7 +22,12 @@ export interface GenerationParams {
   readonly maxTokens: number;
   readonly sampling: SamplingParams;
   readonly random: Random;
-  readonly stop: readonly string[];
+  readonly adjustment: LogitAdjustment;
+  /** Where the answer is; null for one that may go anywhere. Used by this sequence alone. */
+  readonly constraint: Constraint | null;
+  readonly transcript: TranscriptOptions;
+  /** How many alternatives to list beside each token; null lists no tokens. */
+  readonly topLogprobs: number | null;
 }
 
 /** One answer in the making. */

@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { QUEUE_MAX_SEQUENCES, READING_MAX_REQUESTS } from '../core/limits.ts';
 import { isSeeing } from '../core/model/manifest.ts';
+import { createAnswerGrammars } from './answer-grammar.ts';
 import { createApp } from './app.ts';
 import { createEngine } from './engine.ts';
 import { loadImageDecoder } from './image-codecs.ts';
@@ -50,6 +51,7 @@ export async function startEndpoint({ model, host, port, apiKey }: EndpointOptio
   const artifact = await loadArtifact(model);
   const { manifest, tokenizer, graphs } = artifact;
   const runner = await createModelRunner(graphs, manifest);
+  const endTokens = new Set(manifest.llm.eosTokenIds);
   const engine = createEngine({
     scheduler: createScheduler({
       maxRunning: MAX_RUNNING,
@@ -58,13 +60,19 @@ export async function startEndpoint({ model, host, port, apiKey }: EndpointOptio
     }),
     runner,
     tokenizer,
-    endTokens: new Set(manifest.llm.eosTokenIds),
+    endTokens,
   });
   const images = await openImageReader(artifact);
+  const grammars = createAnswerGrammars({
+    vocabularySize: manifest.llm.vocabSize,
+    bytesOf: (id) => tokenizer.bytesOf(id),
+    endTokens,
+    toolSyntax: artifact.toolSyntax,
+  });
   const created = Math.floor(Date.now() / 1000);
   const reading = createTurnstile(READING_MAX_REQUESTS);
   const app = createApp(
-    { artifact, images, engine, reading },
+    { artifact, images, engine, grammars, reading },
     { created, ...(apiKey === undefined ? {} : { apiKey }) },
   );
   const server = await listen((request) => app.fetch(request), host, port);

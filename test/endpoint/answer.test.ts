@@ -3,16 +3,18 @@ import { PING_INTERVAL_MS } from '../../src/core/limits.ts';
 import { RequestError } from '../../src/core/protocol/failure.ts';
 import { type Answer, collectAnswer, streamAnswer } from '../../src/endpoint/answer.ts';
 import type { Output } from '../../src/endpoint/engine.ts';
+import type { TokenLogprob } from '../../src/core/protocol/answer-delta.ts';
 import { startStopwatch } from '../../src/endpoint/stopwatch.ts';
+import { checkStream } from '../support/openai-wire.ts';
 
 interface FakeAnswer extends Answer {
-  emit(text: string, finishReason?: Output['finishReason']): void;
+  emit(text: string, finishReason?: Output['finishReason'], more?: Partial<Output>): void;
   end(): void;
   fail(error: Error): void;
   readonly cancelled: () => boolean;
 }
 
-function fakeAnswer(): FakeAnswer {
+function fakeAnswer(choices = 1): FakeAnswer {
   let controller: ReadableStreamDefaultController<Output> | undefined;
   let cancelled = false;
   const outputs = new ReadableStream<Output>({
@@ -26,9 +28,18 @@ function fakeAnswer(): FakeAnswer {
   return {
     identity: { id: 'chatcmpl-1', created: 1, model: 'm' },
     promptTokens: 5,
+    choices,
+    logprobs: true,
     outputs,
     stopwatch: startStopwatch(() => 0),
-    emit: (text, finishReason = null) => controller?.enqueue({ text, finishReason }),
+    emit: (text, finishReason = null, more = {}) =>
+      controller?.enqueue({
+        index: 0,
+        deltas: text === '' ? [] : [{ kind: 'text', text }],
+        tokens: [],
+        finishReason,
+        ...more,
+      }),
     end: () => controller?.close(),
     fail: (error) => controller?.error(error),
     cancelled: () => cancelled,
@@ -58,6 +69,30 @@ describe('streamAnswer', () => {
       'data: [DONE]',
     ]);
     expect(events.at(-3)).toContain('"choices":[],"usage":{"prompt_tokens":5,"completion_tokens":5,"total_tokens":10}');
+  });
+
+  it('lists tokens with the chunk that shows them, and those that show nothing with the next', async () => {
+    const answer = fakeAnswer(2);
+    const token = (name: string): TokenLogprob => ({ token: name, logprob: -1, bytes: [], top_logprobs: [] });
+    answer.emit('a', null, { tokens: [token('a')], index: 1 });
+    answer.emit('', null, { tokens: [token('b')] });
+    answer.emit('', null, { tokens: [token('c')], index: 1 });
+    answer.emit('', null, { tokens: [token('d')], deltas: [{ kind: 'call', call: 0, id: 'i', name: 'f' }] });
+    answer.emit('', 'stop', { tokens: [token('e')], index: 1 });
+    answer.emit('', 'tool_calls');
+    answer.end();
+    const text = await new Response(streamAnswer(answer, options)).text();
+    const listed = checkStream(text, { choices: 2, usage: false }).flatMap(({ choices }) =>
+      choices.map(({ index, logprobs }) => [index, logprobs?.content?.map((entry) => entry.token).join('') ?? '']),
+    );
+    expect(listed).toEqual([
+      [0, ''],
+      [1, ''],
+      [1, 'a'],
+      [0, 'bd'],
+      [1, 'ce'],
+      [0, ''],
+    ]);
   });
 
   it('ends with an error and no [DONE] when the engine fails', async () => {

@@ -53,6 +53,10 @@ function chat(changes: object): string {
   });
 }
 
+function form(schema: object): Ask {
+  return { body: chat({ response_format: { type: 'json_schema', json_schema: { name: 'x', schema } } }) };
+}
+
 describe('requests that are no chat', () => {
   it.each<[string, Ask, unknown[]]>([
     ['no JSON', { body: '{"model":' }, [400, null, null]],
@@ -66,7 +70,58 @@ describe('requests that are no chat', () => {
       [400, null, 'messages[0].role'],
     ],
     ['another model', { body: chat({ model: 'gpt-5' }) }, [404, 'model_not_found', 'model']],
-    ['two answers', { body: chat({ n: 2 }) }, [400, 'unsupported_parameter', 'n']],
+    ['more answers than it has places for', { body: chat({ n: 18 }) }, [400, null, 'n']],
+    [
+      'a schema nested to the stack’s end',
+      {
+        body: chat({ tools: 0 }).replace(
+          '"tools":0',
+          `"tools":[{"type":"function","function":{"name":"f","parameters":${'{"items":'.repeat(100_000)}{}${'}'.repeat(100_000)}}}]`,
+        ),
+      },
+      [400, null, 'tools[0].function.parameters'],
+    ],
+    [
+      'arguments nested to the stack’s end',
+      {
+        body: chat({
+          messages: [
+            {
+              role: 'assistant',
+              tool_calls: [
+                {
+                  id: 'a',
+                  type: 'function',
+                  function: { name: 'f', arguments: `{"a":${'['.repeat(100_000)}${']'.repeat(100_000)}}` },
+                },
+              ],
+            },
+            { role: 'tool', tool_call_id: 'a', content: 'x' },
+          ],
+        }),
+      },
+      [400, null, 'messages[0].tool_calls[0].function.arguments'],
+    ],
+    [
+      'a pattern that grows beyond bounds',
+      form({ type: 'string', pattern: '(a|b)*a(a|b){40}' }),
+      [400, 'unsupported_parameter', 'response_format.json_schema.schema.pattern'],
+    ],
+    [
+      'an object that must hold itself',
+      form({ properties: { a: { $ref: '#' } }, required: ['a'] }),
+      [400, 'unsupported_parameter', 'response_format.json_schema.schema'],
+    ],
+    [
+      'a huge list of values',
+      form({ enum: Array.from({ length: 5000 }, (_, i) => i) }),
+      [400, 'unsupported_parameter', 'response_format.json_schema.schema'],
+    ],
+    [
+      'a schema of another kind',
+      form({ type: 'string', format: 'binary' }),
+      [400, 'unsupported_parameter', 'response_format.json_schema.schema.format'],
+    ],
     ['an endless answer', { body: chat({ max_tokens: 1e300 }) }, [400, null, 'max_tokens']],
     ['a negative temperature', { body: chat({ temperature: -1 }) }, [400, null, 'temperature']],
     ['an empty stop string', { body: chat({ stop: '' }) }, [400, null, 'stop[0]']],

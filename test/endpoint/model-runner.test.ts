@@ -16,6 +16,7 @@ import {
   goldenTensors,
   goldenTensorsOf,
 } from '../support/golden-prompts.ts';
+import { generationParams } from '../support/generation-params.ts';
 import { imageEmbeds } from '../support/image-embeds.ts';
 import { encodePng } from '../support/png.ts';
 import { loadSeeingArtifact, type SeeingArtifact } from '../support/seeing-artifact.ts';
@@ -87,8 +88,8 @@ describe('the model on ONNX Runtime', () => {
   it('keeps sequences apart that run in turns, and lets go of each', async () => {
     const prompts = await Promise.all(goldenPrompts.map((golden) => readPrompt(golden, 'original', 'bidirectional')));
     const scheduler = createScheduler({ maxRunning: prompts.length, maxWaiting: 0, prefillTokens: 50 });
-    const sequences = prompts.map((prompt) => createSequence(prompt, params()));
-    sequences.forEach((sequence) => scheduler.add(sequence));
+    const sequences = prompts.map((prompt) => createSequence(prompt, generationParams()));
+    scheduler.add(sequences);
     while (sequences.some((sequence) => sequence.tokens.length < 4)) {
       const work = scheduler.schedule();
       const logits = await runner.run(work);
@@ -108,19 +109,15 @@ describe('the model on ONNX Runtime', () => {
   });
 });
 
-function params(): Parameters<typeof createSequence>[1] {
-  return { maxTokens: 1, sampling: GREEDY, random: () => 0, stop: [] };
-}
-
 /** The loop of the engine, without its texts and listeners. */
 async function continueGreedily(
   prompt: Prompt,
   count: number,
   prefillTokens = prompt.length,
 ): Promise<{ tokens: number[]; firstLogits: Float32Array }> {
-  const sequence = createSequence(prompt, params());
+  const sequence = createSequence(prompt, generationParams());
   const scheduler = createScheduler({ maxRunning: 1, maxWaiting: 0, prefillTokens });
-  scheduler.add(sequence);
+  scheduler.add([sequence]);
   let firstLogits: Float32Array | undefined;
   while (sequence.tokens.length < count) {
     const work = scheduler.schedule();

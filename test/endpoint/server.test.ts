@@ -4,7 +4,8 @@ import OpenAI, { APIUserAbortError } from 'openai';
 import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
 import { READING_MAX_REQUESTS } from '../../src/core/limits.ts';
 import { type RunningEndpoint, startEndpoint } from '../../src/endpoint/start.ts';
-import { goldenImage, type GoldenPrompt, goldenPrompts } from '../support/golden-prompts.ts';
+import { goldenMessages } from '../support/endpoint-client.ts';
+import { goldenPrompts } from '../support/golden-prompts.ts';
 
 const MODEL = 'vora-random';
 const GREEDY = { model: MODEL, temperature: 0, max_tokens: 32 } as const;
@@ -27,7 +28,7 @@ describe('the openai package against a listening endpoint', () => {
   it.each(goldenPrompts.filter(({ mode }) => mode === 'square'))(
     'gets the reference’s words, whole and streamed: $name',
     async (golden) => {
-      const messages = withImages(golden);
+      const messages = goldenMessages(golden);
       const { data: whole, response } = await client.chat.completions.create({ ...GREEDY, messages }).withResponse();
       expect(whole.choices).toEqual([
         {
@@ -229,23 +230,6 @@ async function counts(expected: Counts): Promise<Counts> {
 
 function post(body: unknown): Promise<Response> {
   return fetch(`${endpoint.url}/v1/chat/completions`, { method: 'POST', body: JSON.stringify(body) });
-}
-
-function withImages({ messages }: GoldenPrompt): OpenAI.ChatCompletionMessageParam[] {
-  return messages.map(({ role, content }) => ({
-    role,
-    content:
-      typeof content === 'string'
-        ? content
-        : content.map((part) =>
-            part.type === 'text'
-              ? part
-              : {
-                  type: part.type,
-                  image_url: { url: `data:image/any;base64,${goldenImage(part.image_url.url).toString('base64')}` },
-                },
-          ),
-  })) as OpenAI.ChatCompletionMessageParam[];
 }
 
 describe('requests that are being read', () => {

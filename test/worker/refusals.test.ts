@@ -68,7 +68,7 @@ describe('a request that is refused', () => {
   it.each([
     ['image_embeds', 'server_only_parameter'],
     ['prompt_embeds', 'server_only_parameter'],
-    ['input_audio', 'unknown_parameter'],
+    ['input_audio', 'unsupported_parameter'],
   ])('holds a part of type %s', async (type, code) => {
     const content = [
       { type: 'text', text: 'Hi' },

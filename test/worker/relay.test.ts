@@ -30,7 +30,7 @@ const FAULTS: [string, Step[], RegExp][] = [
   ['a reset', [hello, RESET], /connection to the model server broke/],
   ['a chunk that is not JSON', [hello, 'data: {"choices":[{"ind\n\n'], /malformed chunk/],
   ['a chunk of another shape', [hello, event({ choices: 'none' })], /malformed chunk/],
-  ['a second choice', [hello, event({ choices: [{ index: 1, delta: { content: 'x' } }] })], /malformed chunk/],
+  ['a second choice', [hello, event({ choices: [{ index: 1, delta: { content: 'x' } }] })], /choice 1 of 1/],
   ['a finish reason that says that it did not finish', [hello, finishEvent('abort')], /ended its answer with 'abort'/],
   ['an error event', [hello, 'data: {"error":{"message":"out of memory","code":500}}\n\n'], /failed: out of memory/],
   ['text after the finish', [hello, finishEvent(), textEvent('more')], /went on after the end/],
@@ -296,7 +296,7 @@ describe('a client', () => {
     const stop = new AbortController();
     let pulled = 0;
     const endless: AsyncIterator<AnswerEvent, void> = {
-      next: async () => ({ value: { kind: 'text', text: String(pulled++) }, done: false }),
+      next: async () => ({ value: { kind: 'text', index: 0, text: String(pulled++), logprobs: [] }, done: false }),
     };
     const identity = { id: 'x', created: 1, model: 'm' };
     const relay = relayAnswer(endless, {

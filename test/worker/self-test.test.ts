@@ -30,7 +30,8 @@ function serve({ says, counts = IMAGE_TOKENS }: Model) {
     const image = /"image_(?:embeds|url)":("[^"]+"|\{[^}]+\})/.exec(JSON.stringify(body.messages))?.[1] ?? '';
     seen[new Headers(init.headers).get('x-request-id')?.startsWith('self-test-') === true ? 'tests' : 'questions']++;
     const { text, logprobs, isCut = false } = says(image);
-    const listed = logprobs === undefined ? {} : { logprobs: { content: logprobs.map((logprob) => ({ logprob })) } };
+    const listed =
+      logprobs === undefined ? {} : { logprobs: { content: logprobs.map((logprob) => ({ token: text, logprob })) } };
     const chunk = event({ choices: [{ index: 0, delta: { content: text }, ...listed }] });
     const usage = usageEvent(TEXT_TOKENS + (image === '' ? 0 : counts));
     const stream = [chunk, ...(isCut ? [] : [finishEvent()]), usage, DONE_EVENT].join('');
@@ -54,9 +55,9 @@ const breaksOff: Model = { says: () => (++answers % 4 === 0 ? { text: 'd', isCut
 let turn = 0;
 const isFickle: Model = { says: () => ({ text: `dog ${turn++}` }) };
 
-const logprobs = { can: new Set(PROFILES.vllm.can) };
+const noLogprobs = { can: new Set(PROFILES.vora.can.filter((capability) => capability !== 'logprobs')) };
 
-function appOf(model: Model, fields: Partial<Upstream> = logprobs, deps: Partial<Deps> = {}) {
+function appOf(model: Model, fields: Partial<Upstream> = {}, deps: Partial<Deps> = {}) {
   const served = serve(model);
   const config = testConfig({ selfTest: 'require', upstreams: [testUpstream(fields)] });
   return { ...served, app: testApp(served, { config, ...deps }) };
@@ -65,16 +66,17 @@ function appOf(model: Model, fields: Partial<Upstream> = logprobs, deps: Partial
 const ask = (app: TestApp) => app.chat(question('What?', dataUrl(picture)));
 
 describe('where sight must be proven', () => {
-  it.each<[string, Model, Partial<Upstream>]>([
-    ['answers differently about different pictures', sees, {}],
-    ['moves its logprobs, whatever it says', seesALittle, logprobs],
-    ['takes pictures as pixels', sees, { wire: 'pixels' }],
-    ['takes pictures as they are', sees, { wire: 'original' }],
-  ])('an upstream that %s gets images', async (_, model, fields) => {
+  it.each<[string, Model, Partial<Upstream>, number]>([
+    ['answers differently about different pictures', sees, noLogprobs, 4],
+    ['drops the logprobs that it is asked for', sees, {}, 5],
+    ['moves its logprobs, whatever it says', seesALittle, {}, 4],
+    ['takes pictures as pixels', sees, { ...noLogprobs, wire: 'pixels' }, 4],
+    ['takes pictures as they are', sees, { ...noLogprobs, wire: 'original' }, 4],
+  ])('an upstream that %s gets images', async (_, model, fields, tests) => {
     const { app, seen } = appOf(model, fields);
     expect((await ask(app)).status).toBe(200);
     expect((await ask(app)).status).toBe(200);
-    expect(seen).toEqual({ tests: 4, questions: 2 });
+    expect(seen).toEqual({ tests, questions: 2 });
   });
 
   it.each<[string, Model, RegExp]>([
@@ -107,7 +109,7 @@ describe('where sight must be proven', () => {
             : served.fetch(url, { ...init, body: text });
         },
       },
-      { config: testConfig({ selfTest: 'require', upstreams: [testUpstream(logprobs)] }) },
+      { config: testConfig({ selfTest: 'require', upstreams: [testUpstream()] }) },
     );
     expect((await ask(app)).status).toBe(200);
   });
@@ -136,7 +138,7 @@ describe('where sight must be proven', () => {
       [isWeak, SELF_TEST_RETRY_MS],
     ] as const) {
       let now = 1000;
-      const { app, seen } = appOf(model, logprobs, { now: () => now });
+      const { app, seen } = appOf(model, noLogprobs, { now: () => now });
       await ask(app);
       now += keptMs - 1;
       await ask(app);

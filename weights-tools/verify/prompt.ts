@@ -3,7 +3,7 @@ import type { VisionFacts } from '../../src/core/model/manifest.ts';
 import { assemblePrompt, type PromptSegment } from '../../src/core/prompt/assemble.ts';
 import { createChatTemplate } from '../../src/core/prompt/chat-template.ts';
 import { createTokenizer } from '../../src/core/prompt/tokenizer.ts';
-import type { ContentPart } from '../../src/core/protocol/chat-request.ts';
+import type { ContentPart } from '../../src/core/protocol/chat-message.ts';
 import { RequestError } from '../../src/core/protocol/failure.ts';
 import { BadInput } from '../bad-input.ts';
 import type { Question } from './prompt-set.ts';

@@ -50,7 +50,7 @@ def test_every_set_is_written_with_every_question(folder: Path) -> None:
         assert [(line["kind"], line["question"], line["answer"]) for line in lines] == [
             (turn.kind, turn.question, turn.answer) for picture in pictures.pictures for turn in picture.turns
         ]
-        assert all(set(line) == {"image", "task", "kind", "question", "answer"} for line in lines)
+        assert all(set(line) == {"image", "task", "kind", "question", "answer", "unknown"} for line in lines)
         for number, picture in enumerate(pictures.pictures):
             written = np.asarray(Image.open(folder / pictures.name / f"{number}.png"))
             assert np.array_equal(written, np.asarray(picture.image))

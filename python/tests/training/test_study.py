@@ -9,6 +9,7 @@ import torch
 
 from training.dialogue import CELL_COUNT, TURNS_LENGTH
 from training.optimizer import Optimizers
+from training.precision import multiplies_bf16
 from training.recipe import SMOKE
 from training.study_claims import Claim
 from training.study_cost import step_bytes
@@ -103,7 +104,9 @@ def test_every_run_sees_the_whole_file_in_order_and_seeds_see_other_pictures() -
 
 
 def test_bytes_of_a_step_by_hand() -> None:
-    """ReLU(x Wᵀ + b), x [3,4], W [5,4], f32: autograd keeps x and the result; Adam two copies and a count."""
+    """ReLU(x Wᵀ + b), x [3,4], W [5,4]: autograd keeps x and the result, as they are multiplied; Adam two f32 copies
+    and a count."""
+    width = 2 if multiplies_bf16(torch.device("cpu")) else 4
     layer = torch.nn.Linear(4, 5)
     optimizers = Optimizers([layer], 0.1, 0.1)
     x = torch.rand(3, 4)
@@ -114,7 +117,7 @@ def test_bytes_of_a_step_by_hand() -> None:
     loss().backward()  # type: ignore[no-untyped-call]
     optimizers.step(0.5)
     found = step_bytes([layer], optimizers, loss)
-    assert found == {"weights": 100, "gradients": 100, "optimizer": 80 + 2 * 20 + 4, "activations": 48 + 60}
+    assert found == {"weights": 100, "gradients": 100, "optimizer": 80 + 2 * 20 + 4, "activations": width * (12 + 15)}
     assert layer.weight.grad is None
 
 

@@ -88,6 +88,6 @@ def test_a_chart_summary_names_the_tallest_and_the_shortest_bar() -> None:
             )
             for column in (2, 4, 6)
         }
-        answers = {turn.kind: turn.answer for turn in picture.turns}
+        answers = {turn.kind: turn.unknown for turn in picture.turns}
         assert answers["highest"] == max(heights, key=lambda label: heights[label])
         assert answers["lowest"] == min(heights, key=lambda label: heights[label])

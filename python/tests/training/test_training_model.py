@@ -13,17 +13,18 @@ from transformers import Qwen2Config, Qwen2ForCausalLM, Qwen2Tokenizer
 from training.attention_mask import packed_mask
 from training.dataset import make_picture
 from training.decoder import Decoder, DecoderConfig
-from training.dialogue import CELL_COUNT, CONTEXT, PADDING, Dialogue
+from training.dialogue import CELL_COUNT, CONTEXT, OPEN, PADDING, REPEATED, Dialogue
 from training.export import qwen2_config
 from training.llm_stage import unpack
 from training.optimizer import orthogonalize
 from training.picture import Turn
+from training.scene import make_scene
 from training.text_picture import make_page, make_text
 from training.tokenizer import SPECIALS
 from training.vision import to_patches
 from training.vora import Vora, image_start
 
-TINY = DecoderConfig(hidden_size=64, intermediate_size=96, num_hidden_layers=2, num_attention_heads=2)
+TINY = DecoderConfig(480, 64, 96, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=1)
 
 
 @pytest.fixture
@@ -60,12 +61,23 @@ def test_a_packed_row_is_its_turns_asked_one_by_one(tokenizer: Tokenizer, vora: 
         )
         hidden = vora(ids, branch, position, patches)[-1]
         placed = sorted(set(branch.flatten().tolist()) - {CONTEXT, PADDING})
-        return {k - 1: hidden[(branch == k) & (target == 1)] for k in placed}
+        return {k - 1: hidden[(branch == k) & (target > 0)] for k in placed}
 
     packed = answers(picture.turns)
     assert len(packed) >= 2
     for index, state in packed.items():
         assert torch.allclose(answers([picture.turns[index]])[0], state, atol=1e-5)
+
+
+def test_what_the_question_leaves_open_is_told_from_what_it_gives_away(tokenizer: Tokenizer) -> None:
+    dialogue, rng = Dialogue(tokenizer), Random(3)
+    for _ in range(40):
+        for turn in make_scene(rng, False).turns + make_text(rng, False).turns:
+            row = dialogue.row([], [turn])
+            said, left = (tokenizer.decode(row.ids[row.target == kind].tolist()) for kind in (REPEATED, OPEN))
+            assert left.strip() == turn.guess
+            assert (said == "") == (turn.unknown == "")
+            assert tokenizer.decode(row.ids[row.target > 0].tolist()) == turn.answer
 
 
 def test_image_tokens_see_all_of_the_picture_and_text_does_not_look_ahead() -> None:

@@ -4,22 +4,40 @@ import { MalformedFile } from '../bytes/malformed-file.ts';
 import { parseStrictJson } from '../bytes/strict-json.ts';
 import { parseWithSchema } from '../model/parse-with-schema.ts';
 import { RequestError } from '../protocol/failure.ts';
+import type { JsonObject } from '../protocol/json-object.ts';
 
 /** A message as Hugging Face's chat templates read it. */
 export interface TemplateMessage {
   role: string;
   content: string | readonly TemplatePart[];
+  tool_calls?: readonly TemplateToolCall[];
+  /** On a tool's message: the function that gave it, and the call that it answers. */
+  name?: string;
+  tool_call_id?: string;
 }
 
 export type TemplatePart = { type: 'text'; text: string } | { type: 'image' };
+
+/** Arguments are a value here, not the JSON text of OpenAI's wire. */
+export interface TemplateToolCall {
+  id: string;
+  type: 'function';
+  function: { name: string; arguments: JsonObject };
+}
+
+export interface TemplateTool {
+  type: 'function';
+  function: { name: string; description?: string; parameters?: JsonObject };
+}
 
 export interface ChatTemplate {
   /**
    * The whole prompt, up to the point where the assistant's answer begins; each image part becomes the image token.
    *
+   * @param tools what the model may call; absent where it may call nothing.
    * @throws RequestError when the template itself refuses the messages (`raise_exception`).
    */
-  render(messages: readonly TemplateMessage[]): string;
+  render(messages: readonly TemplateMessage[], tools?: readonly TemplateTool[]): string;
 }
 
 const FILE = 'tokenizer_config.json';
@@ -49,9 +67,11 @@ export function createChatTemplate(tokenizerConfigJson: string, separate?: strin
   }
   const template = compile(source);
 
-  function render(messages: readonly TemplateMessage[]): string {
+  function render(messages: readonly TemplateMessage[], tools?: readonly TemplateTool[]): string {
     try {
-      return template.render({ messages, add_generation_prompt: true, bos_token, eos_token, pad_token });
+      // Some templates ask whether `tools` is defined, others whether there are any.
+      const offered = tools === undefined ? {} : { tools };
+      return template.render({ messages, ...offered, add_generation_prompt: true, bos_token, eos_token, pad_token });
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);
       throw new RequestError(

@@ -7,6 +7,8 @@ export interface Tokenizer {
   encode(text: string): number[];
   /** UTF-8 bytes of one token. Empty for control tokens and for ids the vocabulary does not use. */
   bytesOf(id: number): Uint8Array;
+  /** What a control token is called, such as `<|im_end|>`; null for all others. */
+  controlOf(id: number): string | null;
   /** Spelling of each token that steers the model, such as `<|im_start|>`. */
   readonly controlTokens: readonly string[];
 }
@@ -14,9 +16,14 @@ export interface Tokenizer {
 /**
  * A byte-level BPE tokenizer (GPT-2, Qwen2) from Hugging Face's tokenizer.json and tokenizer_config.json.
  *
+ * @param shown control tokens that are text nevertheless when the model writes them: the marks of its tool calls.
  * @throws MalformedFile when a file is not JSON or the tokenizer is of another kind.
  */
-export function createTokenizer(tokenizerJson: string, tokenizerConfigJson: string): Tokenizer {
+export function createTokenizer(
+  tokenizerJson: string,
+  tokenizerConfigJson: string,
+  shown: readonly string[] = [],
+): Tokenizer {
   const definition = parseObject('tokenizer.json', tokenizerJson);
   const config = parseObject('tokenizer_config.json', tokenizerConfigJson);
   requireByteLevel(definition);
@@ -27,14 +34,20 @@ export function createTokenizer(tokenizerJson: string, tokenizerConfigJson: stri
   function bytesOf(id: number): Uint8Array {
     const addedToken = added.get(id);
     if (addedToken !== undefined) {
-      return addedToken.special ? new Uint8Array() : utf8.encode(addedToken.content);
+      return controlOf(id) === null ? utf8.encode(addedToken.content) : new Uint8Array();
     }
     return Uint8Array.from(tokenizer.id_to_token(id) ?? '', byteOfCharacter);
+  }
+
+  function controlOf(id: number): string | null {
+    const token = added.get(id);
+    return token?.special === true && !shown.includes(token.content) ? token.content : null;
   }
 
   return {
     encode: (text) => tokenizer.encode(text, { add_special_tokens: false }).ids,
     bytesOf,
+    controlOf,
     controlTokens: [...added.values()].filter((token) => token.special).map((token) => token.content),
   };
 }

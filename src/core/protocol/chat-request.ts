@@ -1,27 +1,20 @@
 import * as z from 'zod';
 import {
   ANSWER_TOKENS_MAX,
+  CHOICES_MAX,
   IMAGES_PER_REQUEST_MAX,
+  LOGIT_BIAS_ENTRIES_MAX,
   MESSAGES_MAX,
   MODEL_NAME_MAX_CHARS,
-  PARTS_PER_MESSAGE_MAX,
   STOP_STRING_MAX_CHARS,
   STOP_STRINGS_MAX,
+  TOP_LOGPROBS_MAX,
 } from '../limits.ts';
+import { answerFormat, type AnswerFormat } from './answer-format.ts';
+import { type ChatMessage, MESSAGE, type PartsAllowed, unansweredCall } from './chat-message.ts';
 import { RequestError } from './failure.ts';
 import { dropNeutralFields, invalidRequest } from './request-field.ts';
-
-export type ContentPart =
-  | { type: 'text'; text: string }
-  | { type: 'image_url'; url: string; detail: 'auto' | 'low' | 'high' }
-  /** Base64 of a torch.save file holding [N, H]; only a worker may send one. */
-  | { type: 'image_embeds'; data: string };
-
-export interface ChatMessage {
-  role: 'system' | 'user' | 'assistant';
-  /** Positions equal the client's, so that `messages[m].content[p]` names the same part on both sides. */
-  content: ContentPart[];
-}
+import { type FunctionTool, type ToolChoice, toolChoice, tools } from './tool.ts';
 
 /** A valid request in one form: content is always a list, limits are one field, absent means the model's default. */
 export interface ChatRequest {
@@ -39,10 +32,25 @@ export interface ChatRequest {
   topK?: number;
   seed?: number;
   stop: string[];
+  /** Answers to make; absent is one. */
+  choices?: number;
+  /** How many alternatives to list beside each token; absent lists no tokens. */
+  topLogprobs?: number;
+  /** −2 to 2. */
+  frequencyPenalty?: number;
+  /** −2 to 2. */
+  presencePenalty?: number;
+  /** −100 to 100 by token id. */
+  logitBias?: ReadonlyMap<number, number>;
+  /** Absent is free text. */
+  format?: AnswerFormat;
+  /** Never empty. */
+  tools?: FunctionTool[];
+  /** Absent is `auto` where there are tools. */
+  toolChoice?: ToolChoice;
+  /** False: one call at most. */
+  parallelToolCalls?: boolean;
 }
-
-/** Who is asking: anybody, or a worker of ours that may send ready-made embeddings. */
-export type PartsAllowed = 'client' | 'endpoint';
 
 /**
  * Validates an OpenAI chat completion request.
@@ -60,17 +68,7 @@ export function parseChatRequest(json: unknown, options: { parts: PartsAllowed }
     throw invalidRequest(json, parsed.error);
   }
   const body = parsed.data;
-  if (
-    body.max_tokens !== undefined &&
-    body.max_completion_tokens !== undefined &&
-    body.max_tokens !== body.max_completion_tokens
-  ) {
-    throw refusal('max_tokens', 'max_tokens and max_completion_tokens differ; send one');
-  }
-  if (body.stream_options !== undefined && !body.stream) {
-    throw refusal('stream_options', 'stream_options needs stream: true');
-  }
-  limitImages(body.messages);
+  refuseContradictions(body);
   return {
     model: body.model,
     messages: body.messages,
@@ -82,6 +80,19 @@ export function parseChatRequest(json: unknown, options: { parts: PartsAllowed }
     ...given('topP', body.top_p),
     ...given('topK', body.top_k),
     ...given('seed', body.seed),
+    ...given('choices', body.n === 1 ? undefined : body.n),
+    ...given('topLogprobs', body.logprobs === true ? (body.top_logprobs ?? 0) : undefined),
+    ...given('frequencyPenalty', body.frequency_penalty === 0 ? undefined : body.frequency_penalty),
+    ...given('presencePenalty', body.presence_penalty === 0 ? undefined : body.presence_penalty),
+    ...given('logitBias', body.logit_bias?.size === 0 ? undefined : body.logit_bias),
+    ...given('format', body.response_format),
+    ...(body.tools === undefined || body.tools.length === 0
+      ? {}
+      : {
+          tools: body.tools,
+          ...given('toolChoice', body.tool_choice),
+          ...given('parallelToolCalls', body.parallel_tool_calls),
+        }),
   };
 }
 
@@ -90,51 +101,23 @@ export function partPath(message: number, part: number): string {
   return `messages[${message}].content[${part}]`;
 }
 
-const textPart = z.strictObject({ type: z.literal('text'), text: z.string() });
-
-const imagePart = z
-  .strictObject({
-    type: z.literal('image_url'),
-    image_url: z.strictObject({ url: z.string().min(1), detail: z.enum(['auto', 'low', 'high']).default('auto') }),
-  })
-  .transform(({ type, image_url: { url, detail } }) => ({ type, url, detail }));
-
-const embedsPart = z
-  .strictObject({ type: z.literal('image_embeds'), image_embeds: z.string().min(1) })
-  .transform(({ type, image_embeds: data }) => ({ type, data }));
-
-const clientParts = z.discriminatedUnion('type', [textPart, imagePart]);
-const endpointParts = z.discriminatedUnion('type', [textPart, imagePart, embedsPart]);
-
-function content<Part extends z.ZodType>(part: Part) {
-  const list = z.array(z.preprocess(dropNeutralFields, part)).min(1).max(PARTS_PER_MESSAGE_MAX);
-  return z.preprocess((value) => (typeof value === 'string' ? [{ type: 'text', text: value }] : value), list);
-}
-
-function message(userParts: typeof clientParts | typeof endpointParts) {
-  const plain = content(z.discriminatedUnion('type', [textPart]));
-  const schema = z.discriminatedUnion('role', [
-    z.strictObject({ role: z.literal('user'), content: content(userParts) }),
-    z.strictObject({ role: z.literal('assistant'), content: plain }),
-    z.strictObject({ role: z.literal('system'), content: plain }),
-    // OpenAI's newer name for the system role.
-    z
-      .strictObject({ role: z.literal('developer'), content: plain })
-      .transform((m) => ({ ...m, role: 'system' as const })),
-  ]);
-  return z.preprocess(dropNeutralFields, schema);
-}
-
 const stopString = z.string().min(1).max(STOP_STRING_MAX_CHARS);
 const stop = z.preprocess(
   (value) => (typeof value === 'string' ? [value] : value),
   z.array(stopString).max(STOP_STRINGS_MAX).default([]),
 );
 
-function chatRequest(parts: typeof clientParts | typeof endpointParts) {
+const penalty = z.number().min(-2).max(2).optional();
+
+const logitBias = z
+  .record(z.string().regex(/^\d{1,7}$/, 'expected token ids'), z.number().min(-100).max(100))
+  .refine((bias) => Object.keys(bias).length <= LOGIT_BIAS_ENTRIES_MAX, `at most ${LOGIT_BIAS_ENTRIES_MAX} tokens`)
+  .transform((bias) => new Map(Object.entries(bias).map(([id, value]) => [Number(id), value])));
+
+function chatRequest(message: (typeof MESSAGE)[PartsAllowed]) {
   return z.strictObject({
     model: z.string().min(1).max(MODEL_NAME_MAX_CHARS),
-    messages: z.array(message(parts)).min(1).max(MESSAGES_MAX),
+    messages: z.array(message).min(1).max(MESSAGES_MAX),
     stream: z.boolean().default(false),
     stream_options: z
       .preprocess(dropNeutralFields, z.strictObject({ include_usage: z.boolean().default(false) }))
@@ -151,10 +134,50 @@ function chatRequest(parts: typeof clientParts | typeof endpointParts) {
       .optional(),
     seed: z.int().optional(),
     stop,
+    n: z.int().min(1).max(CHOICES_MAX).optional(),
+    logprobs: z.boolean().optional(),
+    top_logprobs: z.int().min(0).max(TOP_LOGPROBS_MAX).optional(),
+    frequency_penalty: penalty,
+    presence_penalty: penalty,
+    logit_bias: logitBias.optional(),
+    response_format: answerFormat.optional(),
+    tools: tools.optional(),
+    tool_choice: toolChoice.optional(),
+    parallel_tool_calls: z.boolean().optional(),
   });
 }
 
-const SCHEMAS = { client: chatRequest(clientParts), endpoint: chatRequest(endpointParts) };
+const SCHEMAS = { client: chatRequest(MESSAGE.client), endpoint: chatRequest(MESSAGE.endpoint) };
+
+type Body = z.output<(typeof SCHEMAS)[PartsAllowed]>;
+
+/** Fields that are right one by one and wrong together. */
+function refuseContradictions(body: Body): void {
+  const { max_tokens, max_completion_tokens, tool_choice: choice, tools: offered = [] } = body;
+  if (max_tokens !== undefined && max_completion_tokens !== undefined && max_tokens !== max_completion_tokens) {
+    throw refusal('max_tokens', 'max_tokens and max_completion_tokens differ; send one');
+  }
+  if (body.stream_options !== undefined && !body.stream) {
+    throw refusal('stream_options', 'stream_options needs stream: true');
+  }
+  if ((body.top_logprobs ?? 0) > 0 && body.logprobs !== true) {
+    throw refusal('top_logprobs', 'top_logprobs needs logprobs: true');
+  }
+  if (offered.length === 0 && (choice === 'required' || typeof choice === 'object')) {
+    throw refusal('tool_choice', 'tool_choice needs tools');
+  }
+  if (typeof choice === 'object' && !offered.some(({ name }) => name === choice.name)) {
+    throw refusal('tool_choice', `tool_choice names '${choice.name}', which is not among the tools`);
+  }
+  if (body.response_format !== undefined && (choice === 'required' || typeof choice === 'object')) {
+    throw refusal('response_format', 'A forced tool call has no text that response_format could shape');
+  }
+  const fault = unansweredCall(body.messages);
+  if (fault !== null) {
+    throw refusal(fault.param, fault.message);
+  }
+  limitImages(body.messages);
+}
 
 function limitImages(messages: ChatMessage[]): void {
   let images = 0;
@@ -168,8 +191,8 @@ function limitImages(messages: ChatMessage[]): void {
   }
 }
 
-function given<Key extends string>(key: Key, value: number | undefined): Partial<Record<Key, number>> {
-  return value === undefined ? {} : ({ [key]: value } as Record<Key, number>);
+function given<Key extends string, Value>(key: Key, value: Value | undefined): Partial<Record<Key, Value>> {
+  return value === undefined ? {} : ({ [key]: value } as Record<Key, Value>);
 }
 
 function refusal(param: string, text: string): RequestError {

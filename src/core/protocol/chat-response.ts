@@ -1,6 +1,6 @@
-/** Builders for OpenAI's response objects (openai-openapi: CreateChatCompletionResponse and its stream form). */
+import type { AnswerDelta, Choice, FinishReason, TokenLogprob, Usage } from './answer-delta.ts';
 
-export type FinishReason = 'stop' | 'length' | 'content_filter';
+/** Builders for OpenAI's response objects (openai-openapi: CreateChatCompletionResponse and its stream form). */
 
 /** Equal on every chunk of one answer. */
 export interface ResponseIdentity {
@@ -11,39 +11,56 @@ export interface ResponseIdentity {
   model: string;
 }
 
-export interface Usage {
-  promptTokens: number;
-  completionTokens: number;
-}
-
 export interface WireUsage {
   prompt_tokens: number;
   completion_tokens: number;
   total_tokens: number;
 }
 
+/** Both keys are required where there are logprobs at all. */
+export interface WireLogprobs {
+  content: TokenLogprob[] | null;
+  refusal: TokenLogprob[] | null;
+}
+
 export interface ChatCompletion extends ResponseIdentity {
   object: 'chat.completion';
   choices: {
-    index: 0;
-    message: { role: 'assistant'; content: string; refusal: null };
+    index: number;
+    message: { role: 'assistant'; content: string | null; refusal: string | null; tool_calls?: WireToolCall[] };
     finish_reason: FinishReason;
-    logprobs: null;
+    logprobs: WireLogprobs | null;
   }[];
   /** Absent only where upstream counts nothing. */
   usage?: WireUsage;
 }
 
+export interface WireToolCall {
+  id: string;
+  type: 'function';
+  function: { name: string; arguments: string };
+}
+
 export interface ChatCompletionChunk extends ResponseIdentity {
   object: 'chat.completion.chunk';
-  choices: { index: 0; delta: Delta; finish_reason: FinishReason | null; logprobs: null }[];
+  choices: { index: number; delta: Delta; finish_reason: FinishReason | null; logprobs: WireLogprobs | null }[];
   /** Present only when the client asked for usage: null until the last chunk. */
   usage?: WireUsage | null;
 }
 
 export interface Delta {
   role?: 'assistant';
-  content?: string;
+  content?: string | null;
+  refusal?: string;
+  tool_calls?: ToolCallDelta[];
+}
+
+/** `id`, `type` and `name` come with the first delta of a call; arguments are appended. */
+export interface ToolCallDelta {
+  index: number;
+  id?: string;
+  type?: 'function';
+  function: { name?: string; arguments: string };
 }
 
 export interface ModelList {
@@ -58,50 +75,91 @@ export interface Model {
   owned_by: string;
 }
 
+export interface ChunkOptions {
+  includeUsage: boolean;
+  /** Which choice; absent is the first. */
+  index?: number;
+  /** The tokens behind the chunk; absent where nobody asked for them or it has none. */
+  logprobs?: readonly TokenLogprob[];
+}
+
 /** A whole answer. */
 export function completion(
   identity: ResponseIdentity,
-  answer: { text: string; finishReason: FinishReason; usage: Usage | null },
+  choices: readonly Choice[],
+  usage: Usage | null,
 ): ChatCompletion {
   return {
     ...sameIdentity(identity),
     object: 'chat.completion',
-    choices: [
-      {
-        index: 0,
-        message: { role: 'assistant', content: answer.text, refusal: null },
-        finish_reason: answer.finishReason,
-        logprobs: null,
-      },
-    ],
-    ...(answer.usage === null ? {} : { usage: wireUsage(answer.usage) }),
+    choices: choices.map((choice, index) => ({
+      index,
+      message: message(choice),
+      finish_reason: choice.finishReason,
+      logprobs: choice.logprobs === null ? null : wireLogprobs(choice.logprobs.content, choice.logprobs.refusal),
+    })),
+    ...(usage === null ? {} : { usage: wireUsage(usage) }),
   };
 }
 
-/** First chunk of a stream: the role, with empty content. */
-export function roleChunk(identity: ResponseIdentity, options: { includeUsage: boolean }): ChatCompletionChunk {
+/** Content is null beside tool calls or a refusal, as OpenAI's is; an empty answer is an empty text. */
+function message({ text, refusal, toolCalls }: Choice): ChatCompletion['choices'][number]['message'] {
+  const silent = text === '' && (toolCalls.length > 0 || refusal !== '');
+  const calls = toolCalls.map(({ id, name, arguments: json }): WireToolCall => ({
+    id,
+    type: 'function',
+    function: { name, arguments: json },
+  }));
+  return {
+    role: 'assistant',
+    content: silent ? null : text,
+    refusal: refusal === '' ? null : refusal,
+    ...(calls.length === 0 ? {} : { tool_calls: calls }),
+  };
+}
+
+/** First chunk of a choice: the role, with empty content. */
+export function roleChunk(identity: ResponseIdentity, options: ChunkOptions): ChatCompletionChunk {
   return choiceChunk(identity, { role: 'assistant', content: '' }, null, options);
 }
 
-/** A piece of text. */
-export function textChunk(
+/** A piece of a choice. */
+export function deltaChunk(
   identity: ResponseIdentity,
-  text: string,
-  options: { includeUsage: boolean },
+  delta: AnswerDelta,
+  { logprobs, ...options }: ChunkOptions,
 ): ChatCompletionChunk {
-  return choiceChunk(identity, { content: text }, null, options);
+  const chunk = choiceChunk(identity, wireDelta(delta), null, options);
+  const refused = delta.kind === 'refusal';
+  return logprobs === undefined ? chunk : withLogprobs(chunk, refused ? [] : logprobs, refused ? logprobs : []);
 }
 
-/** Last chunk of the choice; sent exactly once. */
+function wireDelta(delta: AnswerDelta): Delta {
+  switch (delta.kind) {
+    case 'text':
+      return { content: delta.text };
+    case 'refusal':
+      return { refusal: delta.text };
+    case 'call': {
+      const { call: index, id, name } = delta;
+      return { tool_calls: [{ index, id, type: 'function', function: { name, arguments: '' } }] };
+    }
+    case 'arguments':
+      return { tool_calls: [{ index: delta.call, function: { arguments: delta.text } }] };
+  }
+}
+
+/** Last chunk of a choice; sent exactly once. */
 export function finishChunk(
   identity: ResponseIdentity,
   finishReason: FinishReason,
-  options: { includeUsage: boolean },
+  { logprobs, ...options }: ChunkOptions,
 ): ChatCompletionChunk {
-  return choiceChunk(identity, {}, finishReason, options);
+  const chunk = choiceChunk(identity, {}, finishReason, options);
+  return logprobs === undefined ? chunk : withLogprobs(chunk, logprobs, []);
 }
 
-/** After the finish chunk and before `[DONE]`, only when the client asked for usage. */
+/** After the finish chunks and before `[DONE]`, only when the client asked for usage. */
 export function usageChunk(identity: ResponseIdentity, usage: Usage): ChatCompletionChunk {
   return { ...sameIdentity(identity), object: 'chat.completion.chunk', choices: [], usage: wireUsage(usage) };
 }
@@ -119,13 +177,29 @@ function choiceChunk(
   identity: ResponseIdentity,
   delta: Delta,
   finishReason: FinishReason | null,
-  options: { includeUsage: boolean },
+  { includeUsage, index = 0 }: ChunkOptions,
 ): ChatCompletionChunk {
   return {
     ...sameIdentity(identity),
     object: 'chat.completion.chunk',
-    choices: [{ index: 0, delta, finish_reason: finishReason, logprobs: null }],
-    ...(options.includeUsage ? { usage: null } : {}),
+    choices: [{ index, delta, finish_reason: finishReason, logprobs: null }],
+    ...(includeUsage ? { usage: null } : {}),
+  };
+}
+
+function withLogprobs(
+  chunk: ChatCompletionChunk,
+  content: readonly TokenLogprob[],
+  refusal: readonly TokenLogprob[],
+): ChatCompletionChunk {
+  const logprobs = wireLogprobs(content, refusal);
+  return { ...chunk, choices: chunk.choices.map((choice) => ({ ...choice, logprobs })) };
+}
+
+function wireLogprobs(content: readonly TokenLogprob[], refusal: readonly TokenLogprob[]): WireLogprobs {
+  return {
+    content: content.length === 0 && refusal.length > 0 ? null : [...content],
+    refusal: refusal.length === 0 ? null : [...refusal],
   };
 }
 

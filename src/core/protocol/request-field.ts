@@ -14,11 +14,11 @@ const WITHOUT_EFFECT = new Set([
   'service_tier',
   'safety_identifier',
   'prompt_cache_key',
+  'prompt_cache_options',
   'prompt_cache_retention',
   'prompt_cache_breakpoint',
   'cache_control',
   'include_obfuscation',
-  'parallel_tool_calls',
 ]);
 
 /** Set by our servers only: each steers a cache, a template or the file system of an engine (vLLM's extra parameters). */
@@ -38,20 +38,10 @@ const SERVER_ONLY = new Set([
 
 /** Real features of the API that this server lacks, each with the values that ask for nothing. */
 const UNSUPPORTED = new Map<string, (value: unknown) => boolean>([
-  ['n', equals(1)],
   ['best_of', equals(1)],
-  ['tools', isEmptyList],
-  ['tool_calls', isEmptyList],
-  ['tool_choice', equals('none', 'auto')],
   ['functions', isEmptyList],
   ['function_call', equals('none', 'auto')],
-  ['logprobs', equals(false)],
-  ['top_logprobs', equals(0)],
-  ['logit_bias', isEmptyObject],
-  ['response_format', isTextFormat],
   ['modalities', isTextOnly],
-  ['frequency_penalty', equals(0)],
-  ['presence_penalty', equals(0)],
   ['repetition_penalty', equals(1)],
   ['min_p', equals(0)],
   ['min_tokens', equals(0)],
@@ -65,7 +55,11 @@ const UNSUPPORTED = new Map<string, (value: unknown) => boolean>([
   ['verbosity', equals('medium')],
   ['web_search_options', () => false],
   ['name', () => false],
+  ['moderation', () => false],
 ]);
+
+/** Values of a `type` that OpenAI knows and this server does not take where it stands. */
+const UNSUPPORTED_TYPES = new Set(['input_audio', 'file', 'refusal', 'custom', 'allowed_tools', 'grammar', 'python']);
 
 /** A copy of an object without the fields that ask for nothing; anything else as it is. */
 export function dropNeutralFields(value: unknown): unknown {
@@ -90,14 +84,9 @@ export function invalidRequest(body: unknown, error: z.ZodError): RequestError {
     const fault = describeField(field);
     return refused([...issue.path, field], fault.message, fault.code);
   }
-  if (issue.path.at(-1) === 'type' && issue.code === 'invalid_union') {
-    const type = valueAt(body, issue.path);
-    const fault = typeof type === 'string' ? describeField(type) : UNKNOWN;
-    return refused(
-      issue.path,
-      `Content part: ${fault === UNKNOWN ? 'unknown or misplaced type' : fault.message}`,
-      fault.code,
-    );
+  if (issue.code === 'invalid_union') {
+    const fault = describeType(valueAt(body, issue.path));
+    return refused(issue.path, fault?.message ?? issue.message, fault?.code);
   }
   return refused(issue.path, issue.message);
 }
@@ -112,6 +101,19 @@ function describeField(name: string): { message: string; code: string } {
     return { message: `'${name}' is not supported by this server`, code: 'unsupported_parameter' };
   }
   return UNKNOWN;
+}
+
+/** A choice among types that found none: null when it was not about a type. */
+function describeType(found: unknown): { message: string; code: string } | null {
+  const type = isObject(found) ? Reflect.get(found, 'type') : found;
+  if (typeof type !== 'string') {
+    return null;
+  }
+  if (UNSUPPORTED_TYPES.has(type)) {
+    return { message: `'${type}' is not supported by this server`, code: 'unsupported_parameter' };
+  }
+  const fault = describeField(type);
+  return fault === UNKNOWN ? { message: `'${clip(type)}' is not known here`, code: UNKNOWN.code } : fault;
 }
 
 function refused(path: PropertyKey[], message: string, code?: string): RequestError {
@@ -151,14 +153,6 @@ function equals(...neutral: (string | number | boolean)[]): (value: unknown) => 
 
 function isEmptyList(value: unknown): boolean {
   return Array.isArray(value) && value.length === 0;
-}
-
-function isEmptyObject(value: unknown): boolean {
-  return isObject(value) && Object.keys(value).length === 0;
-}
-
-function isTextFormat(value: unknown): boolean {
-  return isObject(value) && Object.keys(value).length === 1 && Reflect.get(value, 'type') === 'text';
 }
 
 function isTextOnly(value: unknown): boolean {

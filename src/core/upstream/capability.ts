@@ -1,4 +1,4 @@
-import { RequestError } from '../protocol/failure.ts';
+import { FEATURES, unsupportedFeature } from '../protocol/request-feature.ts';
 
 /** How an image travels upstream (ARCHITECTURE.md, "Between worker and endpoint"). */
 export const WIRE_FORMS = ['image_embeds', 'pixels', 'original'] as const;
@@ -9,19 +9,7 @@ export const CAPABILITIES = [
   'images',
   /** Counts its tokens; without, nothing but the self-test shows whether an image arrived. */
   'usage',
-  'tools',
-  'tool_choice',
-  'parallel_tool_calls',
-  'json_object',
-  'json_schema',
-  'logprobs',
-  'n',
-  'seed',
-  'stop',
-  'top_k',
-  'logit_bias',
-  'frequency_penalty',
-  'presence_penalty',
+  ...FEATURES,
 ] as const;
 export type Capability = (typeof CAPABILITIES)[number];
 
@@ -36,7 +24,7 @@ interface Profile {
 
 /** What each kind can do; an entry of UPSTREAMS may say that its server lacks some of it. */
 export const PROFILES: Record<Server, Profile> = {
-  vora: { wires: WIRE_FORMS, can: ['images', 'usage', 'seed', 'stop', 'top_k'] },
+  vora: { wires: WIRE_FORMS, can: CAPABILITIES },
   vllm: { wires: WIRE_FORMS, can: CAPABILITIES },
   openai: { wires: ['pixels', 'original'], can: CAPABILITIES.filter((capability) => capability !== 'top_k') },
 };
@@ -59,8 +47,7 @@ export function requireCapable<U extends { can: ReadonlySet<Capability> }>(upstr
   for (const [capability, param] of needs) {
     left = left.filter(({ can }) => can.has(capability));
     if (left.length === 0) {
-      const message = `${param}: this model is served without '${capability}'`;
-      throw new RequestError({ kind: 'invalid-request', param, message, code: 'unsupported_parameter' });
+      throw unsupportedFeature(capability, param);
     }
   }
   return left;

@@ -1,4 +1,4 @@
-import type { FinishReason } from '../protocol/chat-response.ts';
+import type { FinishReason } from '../protocol/answer-delta.ts';
 
 /** OpenAI's words, and those of text-generation-inference, Mistral, Cohere, Gemini and Anthropic for the same. */
 const REASONS = new Map<string, FinishReason>([
@@ -11,6 +11,9 @@ const REASONS = new Map<string, FinishReason>([
   ['length', 'length'],
   ['max_tokens', 'length'],
   ['model_length', 'length'],
+  ['tool_calls', 'tool_calls'],
+  ['tool_call', 'tool_calls'],
+  ['tool_use', 'tool_calls'],
   ['content_filter', 'content_filter'],
   ['safety', 'content_filter'],
 ]);

@@ -1,17 +1,15 @@
 import { type ChatRequest, partPath } from '../protocol/chat-request.ts';
+import { featuresOf } from '../protocol/request-feature.ts';
 import type { Capability, Needs } from './capability.ts';
 
 /** What a request needs of a model server, each with the path of the field that asks for it. */
 export function needsOf(chat: ChatRequest): Needs {
   const image = firstImage(chat);
-  const needs: [Capability, string | null][] = [
-    ['images', image],
-    ['usage', chat.includeUsage ? 'stream_options.include_usage' : null],
-    ['seed', chat.seed === undefined ? null : 'seed'],
-    ['stop', chat.stop.length === 0 ? null : 'stop'],
-    ['top_k', chat.topK === undefined ? null : 'top_k'],
-  ];
-  return new Map(needs.flatMap(([capability, param]) => (param === null ? [] : [[capability, param]])));
+  return new Map<Capability, string>([
+    ...(image === null ? [] : [['images', image] as const]),
+    ...(chat.includeUsage ? [['usage', 'stream_options.include_usage'] as const] : []),
+    ...featuresOf(chat),
+  ]);
 }
 
 function firstImage({ messages }: ChatRequest): string | null {

@@ -24,7 +24,13 @@ it(
       { ...read, answer: 'HARBOUR' },
     ]);
     await writeSet(folder, 'chart', [
-      { image: 'chart.png', kind: 'highest', question: 'Which bar is the highest?', answer: 'F' },
+      {
+        image: 'chart.png',
+        kind: 'highest',
+        question: 'Which bar is the highest?',
+        answer: 'F',
+        unknown: 'F',
+      },
     ]);
     await writeSet(folder, 'text', [{ image: null, kind: 'repeat', question: 'Repeat HARBOR', answer: 'HARBOR' }]);
     const [json, training] = [join(folder, 'report.json'), join(folder, 'accuracy.json')];
@@ -79,6 +85,7 @@ interface Line {
   kind: string;
   question: string;
   answer: string;
+  unknown?: string;
 }
 
 async function writeSet(folder: string, task: string, lines: Line[]): Promise<void> {
@@ -88,6 +95,6 @@ async function writeSet(folder: string, task: string, lines: Line[]): Promise<vo
       await cp(join(ROOT, 'examples/images', image), join(folder, task, image));
     }
   }
-  const text = lines.map((line) => `${JSON.stringify({ task, ...line })}\n`).join('');
+  const text = lines.map((line) => `${JSON.stringify({ task, unknown: line.answer, ...line })}\n`).join('');
   await writeFile(join(folder, task, 'questions.jsonl'), text);
 }

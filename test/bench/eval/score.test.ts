@@ -6,7 +6,7 @@ import { scoreAnswers } from '../../../bench/eval/score.ts';
 
 const questions = [
   ask('scene', 'count', '1'),
-  ask('scene', 'where', 'top left'),
+  ask('scene', 'where', 'The cross is at the top left.', 'top left'),
   ask('scene', 'count', '2'),
   ask('chart', 'count', '1'),
   ask('scene', 'count', '1'),
@@ -19,6 +19,13 @@ it('scores each kind of each set apart, beside what the commonest answer reaches
     { task: 'scene', kind: 'where', count: 1, right: 0, accuracy: 0, blind: 1 },
     { task: 'chart', kind: 'count', count: 1, right: 0, accuracy: 0, blind: 1 },
   ]);
+});
+
+it('counts as guessed only what the question does not give away', () => {
+  const asked = ['circle', 'square', 'cross'].map((shape) =>
+    ask('scene', 'color', `The ${shape} is ${shape === 'cross' ? 'blue' : 'red'}.`, shape === 'cross' ? 'blue' : 'red'),
+  );
+  expect(scoreAnswers(asked, [false, false, false])).toMatchObject([{ count: 3, blind: 2 / 3 }]);
 });
 
 it('compares quantized with f32, pixels with image_embeds and f32 with its base, over all and by set', () => {
@@ -46,8 +53,8 @@ it('compares quantized with f32, pixels with image_embeds and f32 with its base,
   ]);
 });
 
-function ask(task: string, kind: string, answer: string): Question {
-  return { task, kind, question: '?', answer, image: null };
+function ask(task: string, kind: string, answer: string, unknown = answer): Question {
+  return { task, kind, question: '?', answer, unknown, image: null };
 }
 
 function run(artifact: Run['artifact'], wire: Run['wire'], right: boolean[]): Run {

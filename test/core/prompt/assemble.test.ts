@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { assemblePrompt, type PromptSegment } from '../../../src/core/prompt/assemble.ts';
 import { createChatTemplate } from '../../../src/core/prompt/chat-template.ts';
-import type { ChatMessage, ContentPart } from '../../../src/core/protocol/chat-request.ts';
+import type { ChatMessage, ContentPart } from '../../../src/core/protocol/chat-message.ts';
 import { createTokenizer } from '../../../src/core/prompt/tokenizer.ts';
 
 const config = readFileSync('models/vora-random/tokenizer_config.json', 'utf8');

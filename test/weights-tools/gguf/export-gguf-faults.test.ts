@@ -165,7 +165,7 @@ describe('vora export gguf', () => {
     const { code, stdout } = await runInProcess('export', 'gguf', source, '--out', out, '--dry-run');
     expect(code).toBe(0);
     expect(stdout).toMatch(
-      /vora-random-Q4_K_M\.gguf: 51 tensors \(23 Q5_0, 21 F32, 2 Q4_K, 3 Q8_0, 2 Q6_K\), 633 kB\n/,
+      /vora-random-Q4_K_M\.gguf: 51 tensors \(23 Q5_0, 21 F32, 2 Q4_K, 3 Q8_0, 2 Q6_K\), 634 kB\n/,
     );
     expect(stdout).toMatch(/text only: llama\.cpp cannot see/);
     await expect(access(out)).rejects.toThrow('ENOENT');

@@ -1,29 +1,34 @@
 import { describe, expect, it } from 'vitest';
-import { createDetokenizer } from '../../src/endpoint/detokenizer.ts';
+import type { AnswerDelta } from '../../src/core/protocol/answer-delta.ts';
+import { createTranscript } from '../../src/endpoint/transcript.ts';
 
 interface Shown {
   pieces: string[];
   stopped: boolean;
 }
 
-/** Feeds tokens until one completes a stop string; flushes otherwise. */
+function textOf(deltas: readonly AnswerDelta[]): string {
+  return deltas.map((delta) => (delta.kind === 'text' ? delta.text : '')).join('');
+}
+
+/** Feeds tokens until one completes a stop string; ends otherwise. */
 function show(tokens: readonly Uint8Array[], stop: readonly string[] = []): Shown {
-  const detokenizer = createDetokenizer(stop);
+  const transcript = createTranscript({ stop, toolCalls: null });
   const pieces: string[] = [];
   for (const token of tokens) {
-    const { text, stopped } = detokenizer.push(token);
-    pieces.push(text);
+    const { deltas, stopped } = transcript.push(token);
+    pieces.push(textOf(deltas));
     if (stopped) {
       return { pieces, stopped };
     }
   }
-  return { pieces: [...pieces, detokenizer.flush()], stopped: false };
+  return { pieces: [...pieces, textOf(transcript.end())], stopped: false };
 }
 
 const bytes = (...values: (string | number[])[]): Uint8Array[] =>
   values.map((value) => (typeof value === 'string' ? new TextEncoder().encode(value) : Uint8Array.from(value)));
 
-describe('createDetokenizer', () => {
+describe('createTranscript', () => {
   it('holds an emoji back until its last byte', () => {
     expect(show(bytes([0xf0], [0x9f, 0x98], [0x80], '!')).pieces).toEqual(['', '', '😀', '!', '']);
   });

@@ -1,0 +1,109 @@
+import * as z from 'zod';
+import { PARTS_PER_MESSAGE_MAX } from '../limits.ts';
+import { dropNeutralFields } from './request-field.ts';
+import { type ToolCall, toolCallId, toolCalls } from './tool.ts';
+
+export type ContentPart =
+  | { type: 'text'; text: string }
+  | { type: 'image_url'; url: string; detail: 'auto' | 'low' | 'high' }
+  /** Base64 of a torch.save file holding [N, H]; only a worker may send one. */
+  | { type: 'image_embeds'; data: string };
+
+/** Positions of parts equal the client's, so that `messages[m].content[p]` names the same part on both sides. */
+export type ChatMessage =
+  | { role: 'system' | 'user'; content: ContentPart[] }
+  /** Content is empty where the message is tool calls alone. */
+  | { role: 'assistant'; content: ContentPart[]; toolCalls?: ToolCall[] }
+  /** What a tool gave back: text. An agent shows an image in the user message that follows. */
+  | { role: 'tool'; content: ContentPart[]; toolCallId: string };
+
+/** Who is asking: anybody, or a worker of ours that may send ready-made embeddings. */
+export type PartsAllowed = 'client' | 'endpoint';
+
+const textPart = z.strictObject({ type: z.literal('text'), text: z.string() });
+
+const imagePart = z
+  .strictObject({
+    type: z.literal('image_url'),
+    image_url: z.strictObject({ url: z.string().min(1), detail: z.enum(['auto', 'low', 'high']).default('auto') }),
+  })
+  .transform(({ type, image_url: { url, detail } }) => ({ type, url, detail }));
+
+const embedsPart = z
+  .strictObject({ type: z.literal('image_embeds'), image_embeds: z.string().min(1) })
+  .transform(({ type, image_embeds: data }) => ({ type, data }));
+
+const clientParts = z.discriminatedUnion('type', [textPart, imagePart]);
+const endpointParts = z.discriminatedUnion('type', [textPart, imagePart, embedsPart]);
+
+function content<Part extends z.ZodType>(part: Part) {
+  const list = z.array(z.preprocess(dropNeutralFields, part)).min(1).max(PARTS_PER_MESSAGE_MAX);
+  return z.preprocess((value) => (typeof value === 'string' ? [{ type: 'text', text: value }] : value), list);
+}
+
+const plain = content(z.discriminatedUnion('type', [textPart]));
+
+const assistant = z
+  .strictObject({ role: z.literal('assistant'), content: plain.optional(), tool_calls: toolCalls.default([]) })
+  .check((ctx) => {
+    if (ctx.value.content === undefined && ctx.value.tool_calls.length === 0) {
+      const message = 'An assistant message needs content or tool_calls';
+      ctx.issues.push({ code: 'custom', input: ctx.value, path: ['content'], message });
+    }
+  })
+  .transform(({ role, content: parts = [], tool_calls: calls }) => ({
+    role,
+    content: parts,
+    ...(calls.length === 0 ? {} : { toolCalls: calls }),
+  }));
+
+const tool = z
+  .strictObject({ role: z.literal('tool'), content: plain, tool_call_id: toolCallId })
+  .transform(({ role, content: parts, tool_call_id: id }) => ({ role, content: parts, toolCallId: id }));
+
+function message(userParts: typeof clientParts | typeof endpointParts) {
+  const schema = z.discriminatedUnion('role', [
+    z.strictObject({ role: z.literal('user'), content: content(userParts) }),
+    z.strictObject({ role: z.literal('system'), content: plain }),
+    // OpenAI's newer name for the system role.
+    z
+      .strictObject({ role: z.literal('developer'), content: plain })
+      .transform((m) => ({ ...m, role: 'system' as const })),
+    assistant,
+    tool,
+  ]);
+  return z.preprocess(dropNeutralFields, schema);
+}
+
+/** A message of each kind of sender. */
+export const MESSAGE = { client: message(clientParts), endpoint: message(endpointParts) };
+
+/**
+ * A tool message without its call, or a call without its answer, as path and text; null when every call is answered.
+ * OpenAI refuses both: a template would put them side by side, and the model would read an answer to another question.
+ */
+export function unansweredCall(messages: readonly ChatMessage[]): { param: string; message: string } | null {
+  let open: string[] = [];
+  let caller = 0;
+  for (const [m, turn] of messages.entries()) {
+    if (turn.role === 'tool') {
+      const at = open.indexOf(turn.toolCallId);
+      if (at === -1) {
+        const found = 'A tool message must answer a call of the assistant message before it';
+        return { param: `messages[${m}].tool_call_id`, message: found };
+      }
+      open.splice(at, 1);
+      continue;
+    }
+    if (open.length > 0) {
+      break;
+    }
+    if (turn.role === 'assistant') {
+      open = (turn.toolCalls ?? []).map(({ id }) => id);
+      caller = m;
+    }
+  }
+  return open.length === 0
+    ? null
+    : { param: `messages[${caller}].tool_calls`, message: 'Each tool call needs a tool message that answers it' };
+}
