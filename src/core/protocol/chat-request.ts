@@ -10,6 +10,7 @@ import {
 } from '../limits.ts';
 import { RequestError } from './failure.ts';
 import { dropNeutralFields, invalidRequest } from './request-field.ts';
+import { orString } from './string-form.ts';
 
 export type ContentPart =
   | { type: 'text'; text: string }
@@ -108,7 +109,7 @@ const endpointParts = z.discriminatedUnion('type', [textPart, imagePart, embedsP
 
 function content<Part extends z.ZodType>(part: Part) {
   const list = z.array(z.preprocess(dropNeutralFields, part)).min(1).max(PARTS_PER_MESSAGE_MAX);
-  return z.preprocess((value) => (typeof value === 'string' ? [{ type: 'text', text: value }] : value), list);
+  return orString(list, (text) => [{ type: 'text', text }]);
 }
 
 function message(userParts: typeof clientParts | typeof endpointParts) {
@@ -126,10 +127,7 @@ function message(userParts: typeof clientParts | typeof endpointParts) {
 }
 
 const stopString = z.string().min(1).max(STOP_STRING_MAX_CHARS);
-const stop = z.preprocess(
-  (value) => (typeof value === 'string' ? [value] : value),
-  z.array(stopString).max(STOP_STRINGS_MAX).default([]),
-);
+const stop = orString(z.array(stopString).max(STOP_STRINGS_MAX).default([]), (text) => [text]);
 
 function chatRequest(parts: typeof clientParts | typeof endpointParts) {
   return z.strictObject({
@@ -154,7 +152,10 @@ function chatRequest(parts: typeof clientParts | typeof endpointParts) {
   });
 }
 
-const SCHEMAS = { client: chatRequest(clientParts), endpoint: chatRequest(endpointParts) };
+/** What a client may send; the worker's API description is made from it. */
+export const chatRequestSchema = chatRequest(clientParts);
+
+const SCHEMAS = { client: chatRequestSchema, endpoint: chatRequest(endpointParts) };
 
 function limitImages(messages: ChatMessage[]): void {
   let images = 0;
