@@ -1,5 +1,8 @@
 import * as z from 'zod';
 import { RequestError } from '../src/core/protocol/failure.ts';
+import type { TaskPrompts } from '../src/core/protocol/image-task-request.ts';
+import { type ApiKeys, kvKeys, listedKeys } from './api-keys.ts';
+import { taskPromptsSchema } from './task-prompts.ts';
 
 /** How an image travels upstream (ARCHITECTURE.md, "Between worker and endpoint"). */
 export type WireForm = 'image_embeds' | 'pixels' | 'original';
@@ -20,30 +23,53 @@ export type BundleSource = { from: 'assets'; assets: Fetcher } | { from: 'r2'; b
 export interface Config {
   /** The model's name towards clients. */
   model: string;
-  /** SHA-256 of the one accepted key; null serves anybody, which must be asked for. */
-  keySha256: Uint8Array<ArrayBuffer> | null;
+  /** Who may ask; null serves anybody, which must be asked for. */
+  keys: ApiKeys | null;
+  /** Who may read /metrics; `off` hides the route. */
+  metrics: 'off' | 'open' | ApiKeys;
+  /** Where data points of requests go, if anywhere. */
+  analytics: Pick<AnalyticsEngineDataset, 'writeDataPoint'> | null;
+  /** What a model is asked on the routes that bring no question. */
+  taskPrompts: (model: string) => TaskPrompts;
   upstream: Upstream;
   bundle: BundleSource;
 }
 
-const hexSha256 = z
-  .string()
-  .regex(/^[0-9a-f]{64}$/i, 'expected the SHA-256 of the key as 64 hex digits')
-  .transform((hex) => Uint8Array.from(hex.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16)));
+const binding = <Type>() => z.custom<Type>(isBinding, 'expected the binding');
 
 const auth = z.discriminatedUnion('AUTH', [
   z.object({ AUTH: z.literal('none') }).transform(() => null),
-  z.object({ AUTH: z.literal('key'), API_KEY_SHA256: hexSha256 }).transform((vars) => vars.API_KEY_SHA256),
+  z
+    .object({
+      AUTH: z.literal('key'),
+      API_KEY_SHA256: listedKeys.optional(),
+      API_KEYS: binding<KVNamespace>().optional(),
+    })
+    .refine((vars) => vars.API_KEY_SHA256 !== undefined || vars.API_KEYS !== undefined, {
+      path: ['API_KEY_SHA256'],
+      message: 'expected this secret, or the binding API_KEYS of a KV namespace; AUTH = "none" serves anybody',
+    })
+    .transform(({ API_KEY_SHA256, API_KEYS }): ApiKeys => ({
+      listed: API_KEY_SHA256 ?? [],
+      store: API_KEYS === undefined ? null : kvKeys(API_KEYS),
+    })),
+]);
+
+const metrics = z.discriminatedUnion('METRICS', [
+  z.object({ METRICS: z.enum(['off', 'open']).default('off') }).transform(({ METRICS }) => METRICS),
+  z
+    .object({ METRICS: z.literal('key'), METRICS_KEY_SHA256: listedKeys })
+    .transform(({ METRICS_KEY_SHA256 }): ApiKeys => ({ listed: METRICS_KEY_SHA256, store: null })),
 ]);
 
 const bundle = z.discriminatedUnion('BUNDLE_SOURCE', [
   z
-    .object({ BUNDLE_SOURCE: z.literal('assets'), ASSETS: z.custom<Fetcher>(isBinding, 'expected the binding') })
+    .object({ BUNDLE_SOURCE: z.literal('assets'), ASSETS: binding<Fetcher>() })
     .transform(({ ASSETS }): BundleSource => ({ from: 'assets', assets: ASSETS })),
   z
     .object({
       BUNDLE_SOURCE: z.literal('r2'),
-      BUNDLES: z.custom<R2Bucket>(isBinding, 'expected the binding'),
+      BUNDLES: binding<R2Bucket>(),
       BUNDLE_PREFIX: z.string().default(''),
     })
     .transform(({ BUNDLES, BUNDLE_PREFIX }): BundleSource => ({ from: 'r2', bucket: BUNDLES, prefix: BUNDLE_PREFIX })),
@@ -55,6 +81,8 @@ const settings = z.object({
   UPSTREAM_WIRE: z.enum(['image_embeds', 'pixels', 'original']),
   UPSTREAM_MODEL: z.string().default(''),
   UPSTREAM_API_KEY: z.string().min(1).optional(),
+  ANALYTICS: binding<AnalyticsEngineDataset>().optional(),
+  TASK_PROMPTS: taskPromptsSchema,
 });
 
 /**
@@ -66,7 +94,10 @@ export function readConfig(env: object): Config {
   const vars = check(settings, env);
   return {
     model: vars.MODEL,
-    keySha256: check(auth, env),
+    keys: check(auth, env),
+    metrics: check(metrics, env),
+    analytics: vars.ANALYTICS ?? null,
+    taskPrompts: vars.TASK_PROMPTS,
     bundle: check(bundle, env),
     upstream: {
       url: vars.UPSTREAM_URL,

@@ -20,6 +20,14 @@ export interface PreparedImage {
   tokens: number;
 }
 
+/** What the preparation of a request's images has in common. */
+export interface ImageContext {
+  stopwatch: Stopwatch;
+  signal: AbortSignal;
+  /** Files that came beside the request, by the `cid:` URL that names them in it (RFC 2392). */
+  enclosed: ReadonlyMap<string, Uint8Array<ArrayBuffer>>;
+}
+
 /**
  * From a client's URL to what the upstream takes: load, sniff, decode, preprocess, embed.
  *
@@ -32,9 +40,9 @@ export async function prepareImage(
   url: string,
   param: string,
   { config, bundle, embedder, fetch }: Deps,
-  { stopwatch, signal }: { stopwatch: Stopwatch; signal: AbortSignal },
+  { stopwatch, signal, enclosed }: ImageContext,
 ): Promise<PreparedImage> {
-  const file = await stopwatch.time('fetch', () => loadImage(url, param, fetch, signal));
+  const file = enclosed.get(url) ?? (await stopwatch.time('fetch', () => loadImage(url, param, fetch, signal)));
   const header = sniffImage(file, param);
   const { wire } = config.upstream;
   if (wire === 'original') {

@@ -87,7 +87,8 @@ function parseChunk(data: string): z.infer<typeof chunkSchema> {
   }
   const error = errorSchema.safeParse(json);
   if (error.success) {
-    throw broke(`The model server failed: ${error.data.error.message.slice(0, UPSTREAM_MESSAGE_MAX_CHARS)}`);
+    const said = error.data.error.message.slice(0, UPSTREAM_MESSAGE_MAX_CHARS);
+    throw new RequestError({ kind: 'upstream-broke', message: 'The model server failed', said });
   }
   const chunk = chunkSchema.safeParse(json);
   if (!chunk.success) {

@@ -80,7 +80,7 @@ const errorBody = z.object({
 async function readRejection(response: Response): Promise<Failure> {
   const { status } = response;
   const error = await readError(response);
-  const said = error === null ? '' : `: ${error.message.slice(0, UPSTREAM_MESSAGE_MAX_CHARS)}`;
+  const said = error === null ? {} : { said: error.message.slice(0, UPSTREAM_MESSAGE_MAX_CHARS) };
   if (status === 429 || status === 503) {
     const seconds = Number(response.headers.get('retry-after') ?? '1');
     return { kind: 'overloaded', retryAfterSeconds: Number.isFinite(seconds) && seconds >= 0 ? Math.ceil(seconds) : 1 };
@@ -89,11 +89,12 @@ async function readRejection(response: Response): Promise<Failure> {
     return {
       kind: 'invalid-request',
       param: error.param,
-      message: `The model server refused the request${said}`,
+      message: 'The model server refused the request',
+      ...said,
       ...(error.code === null ? {} : { code: error.code }),
     };
   }
-  return { kind: 'upstream-rejected', status, message: `The model server answered ${status}${said}` };
+  return { kind: 'upstream-rejected', status, message: `The model server answered ${status}`, ...said };
 }
 
 async function readError(response: Response): Promise<z.infer<typeof errorBody>['error'] | null> {

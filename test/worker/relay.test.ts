@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { chatForm } from '../../src/core/protocol/answer-form.ts';
 import type { AnswerEvent } from '../../worker/upstream-answer.ts';
 import { relayAnswer } from '../../worker/relay-stream.ts';
+import type { RequestEnd } from '../../worker/request-record.ts';
 import {
   DONE_EVENT,
   event,
@@ -133,6 +135,8 @@ describe('an upstream that refuses', () => {
   });
 });
 
+const identity = { id: 'x', created: 1, model: 'm' };
+
 describe('a client', () => {
   it('sees each token when upstream sends it', async () => {
     let release = () => {};
@@ -186,21 +190,22 @@ describe('a client', () => {
 
   it('hears pings while upstream is silent, and an error when the silence is too long', async () => {
     const stop = new AbortController();
-    const failures: unknown[] = [];
+    const ends: RequestEnd[] = [];
     const silent: AsyncIterator<AnswerEvent, void> = { next: () => new Promise(() => undefined) };
     const relay = relayAnswer(silent, {
-      identity: { id: 'x', created: 1, model: 'm' },
+      identity,
       includeUsage: false,
+      writer: chatForm.stream(identity),
       stop,
       signal: stop.signal,
-      onFailure: (error) => failures.push(error),
+      onEnd: (end) => ends.push(end),
       pingMs: 5,
       idleMs: 20,
     });
     const text = await new Response(relay).text();
     expect(text).toMatch(/^(: ping\n\n){3}data: \{"error":.*silent for 20 ms.*\}\n\n$/);
     expect(stop.signal.aborted).toBe(true);
-    expect(failures).toHaveLength(1);
+    expect(ends).toMatchObject([{ how: 'failed', status: 200 }]);
   });
 
   it('that reads slowly is not run ahead of', async () => {
@@ -209,13 +214,13 @@ describe('a client', () => {
     const endless: AsyncIterator<AnswerEvent, void> = {
       next: async () => ({ value: { kind: 'text', text: String(pulled++) }, done: false }),
     };
-    const identity = { id: 'x', created: 1, model: 'm' };
     const relay = relayAnswer(endless, {
       identity,
       includeUsage: false,
+      writer: chatForm.stream(identity),
       stop,
       signal: stop.signal,
-      onFailure: () => {},
+      onEnd: () => {},
     });
     const reader = relay.getReader();
     await reader.read();

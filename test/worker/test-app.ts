@@ -3,8 +3,13 @@ import { inject } from 'vitest';
 import { createApp } from '../../worker/app.ts';
 import { openBundle } from '../../worker/bundle.ts';
 import type { Deps } from '../../worker/deps.ts';
-import type { WireForm } from '../../worker/env.ts';
+import type { Config, WireForm } from '../../worker/env.ts';
+import { type LogEntry, logLine } from '../../worker/log-line.ts';
+import { createMetrics } from '../../worker/metrics.ts';
 import { createPatchSession } from '../../worker/patch-session.ts';
+import type { Outcome } from '../../worker/request-record.ts';
+import { NO_TRACE } from '../../worker/trace.ts';
+import { checkedResponse } from './checked-response.ts';
 import type { FakeUpstream } from './fake-upstream.ts';
 import { repositoryFile } from './repository-file.ts';
 
@@ -25,8 +30,27 @@ export interface TestApp {
   /** Sends a request as a client would. */
   fetch(path: string, init?: RequestInit): Promise<Response>;
   chat(body: object, init?: RequestInit): Promise<Response>;
-  logged: Record<string, string | number | null>[];
+  /** Log lines of level error. */
+  logged: LogEntry[];
+  /** What was recorded of each request at its end. */
+  outcomes: Outcome[];
 }
+
+/** The configuration of the test app; serves anybody. */
+export const CONFIG: Config = {
+  model: 'vora-random',
+  keys: null,
+  metrics: 'off',
+  analytics: null,
+  taskPrompts: () => ({ caption: 'Describe the image.', ocr: 'Read the text.' }),
+  upstream: {
+    url: new URL('http://upstream.test/'),
+    apiKey: 'upstream-key',
+    wire: 'image_embeds',
+    model: 'upstream-model',
+  },
+  bundle: { from: 'r2', bucket: {} as R2Bucket, prefix: '' },
+};
 
 /** The whole app with a scripted upstream; `deps` replaces parts of it. */
 export function testApp(
@@ -34,14 +58,10 @@ export function testApp(
   { wire = 'image_embeds', ...deps }: { wire?: WireForm } & Partial<Deps> = {},
 ): TestApp {
   const logged: TestApp['logged'] = [];
+  const outcomes: Outcome[] = [];
   let ids = 0;
   const app = createApp({
-    config: {
-      model: 'vora-random',
-      keySha256: null,
-      upstream: { url: new URL('http://upstream.test/'), apiKey: 'upstream-key', wire, model: 'upstream-model' },
-      bundle: { from: 'r2', bucket: {} as R2Bucket, prefix: '' },
-    },
+    config: { ...CONFIG, upstream: { ...CONFIG.upstream, wire } },
     bundle,
     embedder,
     fetch: upstream.fetch,
@@ -49,10 +69,21 @@ export function testApp(
     unixSeconds: () => 1_700_000_000,
     newId: () => `id${ids++}x${crypto.randomUUID()}`,
     log: (entry) => logged.push(entry),
+    trace: NO_TRACE,
+    metrics: createMetrics(1_700_000_000),
+    record(outcome) {
+      outcomes.push(outcome);
+      const line = logLine(outcome);
+      if (line['level'] === 'error') {
+        logged.push(line);
+      }
+    },
     ...deps,
   });
-  const send = async (path: string, init?: RequestInit) =>
-    app.fetch(new Request(`https://edge.test${path}`, init), {}, createExecutionContext());
+  const send = async (path: string, init: RequestInit = {}): Promise<Response> => {
+    const request = new Request(`https://edge.test${path}`, init);
+    return checkedResponse(await app.fetch(request, {}, createExecutionContext()), { method: request.method, path });
+  };
   return {
     fetch: send,
     chat: (body, init) =>
@@ -62,6 +93,7 @@ export function testApp(
         ...init,
       }),
     logged,
+    outcomes,
   };
 }
 
@@ -83,6 +115,6 @@ export function dataUrl(bytes: Uint8Array, type = 'image/png'): string {
 export async function events(response: Response): Promise<string[]> {
   return (await response.text())
     .split('\n\n')
-    .filter((block) => block.startsWith('data: '))
-    .map((block) => block.slice('data: '.length));
+    .map((block) => /^data: (.*)$/m.exec(block)?.[1])
+    .filter((data) => data !== undefined);
 }
