@@ -16,18 +16,25 @@ export type ReadinessCheck = () => Promise<unknown>;
 export function readinessChecks({ config, bundle, fetch }: Deps): Record<string, ReadinessCheck> {
   const { url, apiKey, wire } = config.upstream;
   const upstream = async (): Promise<void> => {
-    const response = await fetch(`${url.href.replace(/\/$/, '')}/v1/models`, {
-      headers: apiKey === null ? {} : { authorization: `Bearer ${apiKey}` },
-      signal: AbortSignal.timeout(READY_TIMEOUT_MS),
-      redirect: 'manual',
-    });
-    await response.body?.cancel();
-    if (response.status !== 200) {
-      const message = `The model server answered ${response.status} to /v1/models`;
-      throw new RequestError({ kind: 'upstream-rejected', status: response.status, message });
+    const status = await statusOf(fetch, `${url.href.replace(/\/$/, '')}/v1/models`, apiKey);
+    if (status !== 200) {
+      const message = `The model server answered ${status} to /v1/models`;
+      throw new RequestError({ kind: 'upstream-rejected', status, message });
     }
   };
   return wire === 'original' ? { upstream } : { bundle: () => bundle.manifest(), upstream };
+}
+
+async function statusOf(fetch: Deps['fetch'], url: string, apiKey: string | null): Promise<number> {
+  const headers = apiKey === null ? {} : { authorization: `Bearer ${apiKey}` };
+  try {
+    const signal = AbortSignal.timeout(READY_TIMEOUT_MS);
+    const response = await fetch(url, { headers, signal, redirect: 'manual' });
+    await response.body?.cancel();
+    return response.status;
+  } catch (cause) {
+    throw new RequestError({ kind: 'upstream-unreachable', message: 'The model server cannot be reached' }, { cause });
+  }
 }
 
 /** Runs the checks, at most once in READY_CACHE_MS. */

@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { RequestError } from '../../src/core/protocol/failure.ts';
+import { describeError } from '../../worker/describe-error.ts';
 import type { Outcome } from '../../worker/request-record.ts';
 import { logLine } from '../../worker/log-line.ts';
 import { fakeUpstream, goodAnswer, HANG, RESET, type Step, textEvent } from './fake-upstream.ts';
@@ -117,6 +119,30 @@ describe('every request leaves one record', () => {
     const app = testApp(fakeUpstream(goodAnswer()));
     await app.fetch('/v1/models', { method: 'OPTIONS', headers: { 'access-control-request-method': 'GET' } });
     expect(await recorded(app)).toMatchObject({ how: 'answered', status: 204, method: 'OPTIONS' });
+  });
+});
+
+describe('an error', () => {
+  it('is described by its kind and place, not by words that may be a client’s', () => {
+    const cause = new SyntaxError('Unexpected token, "secret"...\n    at secret (secret:1:2)\n is not valid JSON');
+    const broke = new RequestError({ kind: 'upstream-broke', message: 'It broke', said: 'secret' }, { cause });
+    for (const error of [
+      broke,
+      cause,
+      new RequestError({ kind: 'invalid-request', param: 'secret', message: 'secret' }),
+    ]) {
+      expect(JSON.stringify(describeError(error))).not.toContain('secret');
+    }
+    expect(describeError(broke)).toMatchObject({ failure: 'upstream-broke', message: 'It broke' });
+    expect(describeError(broke).at.join()).toContain('record.test.ts');
+    expect(describeError(cause)).toMatchObject({ failure: 'internal', message: 'SyntaxError' });
+    expect(describeError('thrown')).toEqual({ failure: 'internal', message: null, at: [] });
+  });
+
+  it('of the network names the host, which is the operator’s own', () => {
+    const cause = new Error('connect 10.0.0.7:8080');
+    const error = new RequestError({ kind: 'upstream-unreachable', message: 'Not reached' }, { cause });
+    expect(describeError(error).message).toBe('Not reached (connect 10.0.0.7:8080)');
   });
 });
 
