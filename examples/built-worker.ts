@@ -21,6 +21,8 @@ export interface BuiltWorkerPlan {
   edgeFolder: string;
   /** Variables and secrets beside the defaults of wrangler.toml. */
   vars: Record<string, string>;
+  /** Answers what the worker fetches from this host, by path. All else goes out through Node, which ends no fetch early. */
+  host?: { name: string; answer: (path: string) => Promise<Response> };
 }
 
 export interface BuiltWorker {
@@ -83,7 +85,7 @@ export default {
 };`;
 
 /** The built worker in workerd, open to this machine only, with everything it writes caught. */
-export async function startBuiltWorker({ modules, edgeFolder, vars }: BuiltWorkerPlan): Promise<BuiltWorker> {
+export async function startBuiltWorker({ modules, edgeFolder, vars, host }: BuiltWorkerPlan): Promise<BuiltWorker> {
   const port = await freePort();
   const logs: string[] = [];
   const invocations: TailEvent[][] = [];
@@ -107,6 +109,7 @@ export async function startBuiltWorker({ modules, edgeFolder, vars }: BuiltWorke
           serviceBindings: {
             ASSETS: (request: { url: string }) => readAsset(edgeFolder, new URL(request.url).pathname),
           },
+          ...(host === undefined ? {} : { outboundService: (request: Request) => answerFor(host, request) }),
           streamingTails: ['tail'],
           unsafeDirectSockets: [{ host: '127.0.0.1', port }],
         },
@@ -136,4 +139,13 @@ async function readAsset(folder: string, path: string): Promise<Response> {
   } catch {
     return new Response(null, { status: 404 });
   }
+}
+
+async function answerFor(host: NonNullable<BuiltWorkerPlan['host']>, request: Request): Promise<Response> {
+  const { hostname, pathname } = new URL(request.url);
+  if (hostname === host.name) {
+    return host.answer(pathname);
+  }
+  const { method, headers } = request;
+  return fetch(request.url, { method, headers, ...(method === 'GET' ? {} : { body: await request.arrayBuffer() }) });
 }
