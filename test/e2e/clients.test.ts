@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { type SpecData, Validator as OpenApiValidator } from '@seriousme/openapi-schema-validator';
-import OpenAI from 'openai';
+import OpenAI, { AuthenticationError, BadRequestError, NotFoundError } from 'openai';
 import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
 import { type BuiltWorker, type BuiltWorkerPlan, buildWorker, startBuiltWorker } from '../../examples/built-worker.ts';
 import type { RunningServer } from '../../examples/processes.ts';
@@ -133,11 +133,11 @@ describe('openai-node', () => {
     await expect(create({ temperature: 9 })).rejects.toMatchObject({
       status: 400,
       param: 'temperature',
-      constructor: OpenAI.BadRequestError,
+      constructor: BadRequestError,
     });
-    await expect(create({ model: 'gpt-4o' })).rejects.toBeInstanceOf(OpenAI.NotFoundError);
+    await expect(create({ model: 'gpt-4o' })).rejects.toBeInstanceOf(NotFoundError);
     await expect(create({}, { headers: { authorization: 'Bearer wrong' } })).rejects.toBeInstanceOf(
-      OpenAI.AuthenticationError,
+      AuthenticationError,
     );
     await expect(
       client.responses.create({ model: MODEL, input: 'Hi', previous_response_id: 'x' }),
