@@ -104,15 +104,15 @@ async function isSound(chat: ChatRequest): Promise<boolean> {
     payload: [utf8.encode('abc')],
     tokens: 1,
   }));
-  const { byteLength, open } = upstreamBody(chat, 'm', prepared, 'marker-that-no-client-knows');
-  const text = await new Response(open()).text();
+  const body = upstreamBody(chat, 'm', prepared, 'marker-that-no-client-knows');
+  const text = await new Response(body.open()).text();
   const sent = JSON.parse(text) as { messages: { content: { type: string; image_embeds?: string }[] }[] };
   const sentParts = sent.messages.flatMap(({ content }) => content);
   return (
     chat.messages.length > 0 &&
     images.length <= IMAGES_PER_REQUEST_MAX &&
     chat.stop.length <= STOP_STRINGS_MAX &&
-    utf8.encode(text).length === byteLength &&
+    utf8.encode(text).length === body.byteLength &&
     sentParts.length === parts.length &&
     sentParts.every(({ image_embeds: embeds }, i) => (parts[i]?.type === 'image_url') === (embeds === 'YWJj'))
   );
