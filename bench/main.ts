@@ -8,6 +8,8 @@ import { benchQuality } from './quality.ts';
 import { SCALES } from './weights/shape.ts';
 import { benchWeights } from './weights/run.ts';
 import { benchEmbedInWorkerd } from './worker-embed/run.ts';
+import { benchWorkerLatency } from './worker-latency/run.ts';
+import { benchWorkerLoad } from './worker-load/run.ts';
 
 const { values, positionals: chosen } = parseArgs({
   allowPositionals: true,
@@ -22,6 +24,8 @@ const benches: Record<string, () => Promise<unknown>> = {
   },
   weights: () => benchWeights(scale ?? 'full'),
   quality: () => benchQuality(values.prompts),
+  worker: () => benchWorkerLatency(scale === 'tiny' ? 20 : 500),
+  load: () => benchWorkerLoad(scale === 'tiny' ? { streams: 10, seconds: 3 } : { streams: 200, seconds: 60 }),
 };
 
 const unknown = chosen.filter((name) => !Object.hasOwn(benches, name));

@@ -21,6 +21,8 @@ export interface BuiltWorkerPlan {
   edgeFolder: string;
   /** Variables and secrets beside the defaults of wrangler.toml. */
   vars: Record<string, string>;
+  /** Catches spans as well as logs; off where time is measured. */
+  spans?: boolean;
   /** Answers what the worker fetches from this host, by path. All else goes out through Node, which ends no fetch early. */
   host?: { name: string; answer: (path: string) => Promise<Response> };
 }
@@ -85,7 +87,13 @@ export default {
 };`;
 
 /** The built worker in workerd, open to this machine only, with everything it writes caught. */
-export async function startBuiltWorker({ modules, edgeFolder, vars, host }: BuiltWorkerPlan): Promise<BuiltWorker> {
+export async function startBuiltWorker({
+  modules,
+  edgeFolder,
+  vars,
+  spans = true,
+  host,
+}: BuiltWorkerPlan): Promise<BuiltWorker> {
   const port = await freePort();
   const logs: string[] = [];
   const invocations: TailEvent[][] = [];
@@ -110,7 +118,7 @@ export async function startBuiltWorker({ modules, edgeFolder, vars, host }: Buil
             ASSETS: (request: { url: string }) => readAsset(edgeFolder, new URL(request.url).pathname),
           },
           ...(host === undefined ? {} : { outboundService: (request: Request) => answerFor(host, request) }),
-          streamingTails: ['tail'],
+          ...(spans ? { streamingTails: ['tail'] } : {}),
           unsafeDirectSockets: [{ host: '127.0.0.1', port }],
         },
         {

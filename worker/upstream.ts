@@ -56,17 +56,24 @@ async function send(
   url: string,
   { headers, body, signal }: { headers: Headers; body: UpstreamBody; signal: AbortSignal },
 ): Promise<Response> {
-  // With a known length the body is sent as it is made, without chunked encoding, which some servers refuse.
-  const { readable, writable } = new FixedLengthStream(body.byteLength);
-  const sent = body.open().pipeTo(writable, { signal });
-  // A failed send shows as a failed fetch.
-  sent.catch(() => undefined);
   try {
-    return await fetch(url, { method: 'POST', headers, body: readable, signal, redirect: 'manual' });
+    const payload = body.whole ?? written(body, signal);
+    return await fetch(url, { method: 'POST', headers, body: payload, signal, redirect: 'manual' });
   } catch (cause) {
     const message = 'The model server cannot be reached';
     throw new RequestError({ kind: 'upstream-unreachable', message }, { cause });
   }
+}
+
+/** With a known length a body is sent as it is made, without chunked encoding, which some servers refuse. */
+function written(body: UpstreamBody, signal: AbortSignal): ReadableStream {
+  const { readable, writable } = new FixedLengthStream(body.byteLength);
+  // A failed send shows as a failed fetch.
+  body
+    .open()
+    .pipeTo(writable, { signal })
+    .catch(() => undefined);
+  return readable;
 }
 
 const errorBody = z.object({
