@@ -24,7 +24,7 @@ const benches: Record<string, () => Promise<unknown>> = {
   },
   weights: () => benchWeights(scale ?? 'full'),
   quality: () => benchQuality(values.prompts),
-  worker: () => benchWorkerLatency(scale === 'tiny' ? 20 : 500),
+  worker: () => benchWorkerLatency({ requests: scale === 'tiny' ? 20 : 500, beside: 'portkey' }),
   load: () => benchWorkerLoad(scale === 'tiny' ? { streams: 10, seconds: 3 } : { streams: 200, seconds: 60 }),
 };
 

@@ -12,8 +12,8 @@ import { startStampingUpstream } from './start-stamping-upstream.ts';
 const ROOT = resolve(import.meta.dirname, '../..');
 const MODEL = 'vora-random';
 const PICTURE = join(ROOT, 'examples/images/scene.webp');
-/** Requests before the measured ones: connections open, code gets compiled. */
-const WARM_UP = 30;
+/** Requests before the measured ones, at most as many as these: connections open, code gets compiled. */
+const WARM_UP_MAX = 30;
 const ANSWER_TOKENS = 16;
 /** Of the scripted server. */
 const RHYTHM = { tokens: 20, gapMs: 5 };
@@ -24,6 +24,12 @@ export interface Added {
   readonly perTokenMs: readonly [p50: number, p99: number];
 }
 
+export interface LatencyPlan {
+  readonly requests: number;
+  /** Whether Portkey's gateway is fetched from npm and measured too. */
+  readonly beside: 'portkey' | 'nothing';
+}
+
 export type LatencyReport = Record<string, { readonly worker: Added; readonly portkey: Added | null }>;
 
 /**
@@ -31,12 +37,12 @@ export type LatencyReport = Record<string, { readonly worker: Added; readonly po
  * adds to the same: the doors take turns, so that all see the same machine. The scripted server answers at once, in an
  * even rhythm, and stamps its tokens; the endpoint is the real one. Prints a table.
  */
-export async function benchWorkerLatency(requests: number): Promise<LatencyReport> {
+export async function benchWorkerLatency({ requests, beside }: LatencyPlan): Promise<LatencyReport> {
   const { onnx, edge } = await buildArtifacts();
   const modules = await buildWorker();
   const picture = `data:image/webp;base64,${(await readFile(PICTURE)).toString('base64')}`;
   const bodies = { text: chat('What is a lighthouse?'), image: chat('What is in the picture?', picture) };
-  const portkey = await startPortkey();
+  const portkey = beside === 'portkey' ? await startPortkey() : null;
   const report: LatencyReport = {};
   try {
     for (const kind of ['scripted server', 'endpoint'] as const) {
@@ -78,7 +84,7 @@ function door(base: string, headers: Record<string, string> = {}): Door {
 async function inTurns(doors: Record<string, Door>, body: string, requests: number): Promise<Map<string, Timing[]>> {
   const timings = new Map<string, Timing[]>(Object.keys(doors).map((name) => [name, []]));
   const order = Object.entries(doors);
-  for (let i = -WARM_UP; i < requests; i += 1) {
+  for (let i = -Math.min(requests, WARM_UP_MAX); i < requests; i += 1) {
     for (const [name, at] of order) {
       const timing = await ask(at, body);
       if (i >= 0) {
