@@ -6,6 +6,7 @@ import { startEndpoint } from '../../examples/whole-line.ts';
 import { buildArtifacts } from '../../test/support/build-artifacts.ts';
 import { percentile } from '../percentile.ts';
 import { ask, type Door, type Timing } from './ask.ts';
+import { startBareRelay } from './bare-relay.ts';
 import { portkeyHeaders, startPortkey } from './portkey.ts';
 import { startStampingUpstream } from './start-stamping-upstream.ts';
 
@@ -16,10 +17,10 @@ const PICTURE = join(ROOT, 'examples/images/scene.webp');
 const WARM_UP_MAX = 30;
 const ANSWER_TOKENS = 16;
 /** Of the scripted server. */
-const RHYTHM = { tokens: 20, gapMs: 5 };
+const RHYTHM = { tokens: 10, gapMs: 5 };
 
 /** Medians and 99th percentiles in milliseconds. */
-export interface Added {
+export interface Times {
   readonly firstTokenMs: readonly [p50: number, p99: number];
   readonly perTokenMs: readonly [p50: number, p99: number];
 }
@@ -30,12 +31,13 @@ export interface LatencyPlan {
   readonly beside: 'portkey' | 'nothing';
 }
 
-export type LatencyReport = Record<string, { readonly worker: Added; readonly portkey: Added | null }>;
+/** What each gateway adds, by what is asked of which server. */
+export type LatencyReport = Record<string, Record<string, Times>>;
 
 /**
- * What the built worker in workerd adds to an answer, over calling the model server directly, and what Portkey's gateway
- * adds to the same: the doors take turns, so that all see the same machine. The scripted server answers at once, in an
- * even rhythm, and stamps its tokens; the endpoint is the real one. Prints a table.
+ * What the built worker in workerd adds to an answer, over calling the model server directly; beside it a bare relay in
+ * workerd, and Portkey's gateway. Each takes turns with the direct call, so that both see the same machine. The scripted
+ * server answers at once, in an even rhythm, and stamps its tokens; the endpoint is the real one. Prints a table.
  */
 export async function benchWorkerLatency({ requests, beside }: LatencyPlan): Promise<LatencyReport> {
   const { onnx, edge } = await buildArtifacts();
@@ -49,19 +51,24 @@ export async function benchWorkerLatency({ requests, beside }: LatencyPlan): Pro
       const upstream = kind === 'endpoint' ? await startEndpoint(onnx) : await startStampingUpstream(RHYTHM);
       const vars = { MODEL, UPSTREAM_URL: upstream.url };
       const worker = await startBuiltWorker({ modules, edgeFolder: edge, vars, spans: false });
+      const bare = await startBareRelay(upstream.url);
       try {
-        const doors = {
-          direct: door(upstream.url),
+        const gateways = {
           worker: door(worker.url),
+          'bare relay': door(bare.url),
           ...(portkey === null ? {} : { portkey: door(portkey.url, portkeyHeaders(upstream.url)) }),
         };
         for (const [what, body] of Object.entries(bodies)) {
-          const timings = await inTurns(doors, body, requests);
-          report[`${what}, ${kind}`] = print(`${what}, ${kind}`, timings);
+          console.log(`\n${what}, ${kind}: added to ${requests} requests each, milliseconds`);
+          const added: Record<string, Times> = {};
+          for (const [name, gateway] of Object.entries(gateways)) {
+            added[name] = await measureAdded(name, gateway, door(upstream.url), body, requests);
+          }
+          report[`${what}, ${kind}`] = added;
+          printRatio(added);
         }
       } finally {
-        await worker.stop();
-        await upstream.stop();
+        await Promise.all([worker.stop(), bare.stop(), upstream.stop()]);
       }
     }
   } finally {
@@ -81,52 +88,44 @@ function door(base: string, headers: Record<string, string> = {}): Door {
   return { url: `${base}/v1/chat/completions`, headers, agent: new Agent({ keepAlive: true, maxSockets: 1 }) };
 }
 
-async function inTurns(doors: Record<string, Door>, body: string, requests: number): Promise<Map<string, Timing[]>> {
-  const timings = new Map<string, Timing[]>(Object.keys(doors).map((name) => [name, []]));
-  const order = Object.entries(doors);
+async function measureAdded(name: string, gateway: Door, direct: Door, body: string, requests: number): Promise<Times> {
+  const timings: { through: Timing[]; direct: Timing[] } = { through: [], direct: [] };
   for (let i = -Math.min(requests, WARM_UP_MAX); i < requests; i += 1) {
-    for (const [name, at] of order) {
-      const timing = await ask(at, body);
-      if (i >= 0) {
-        timings.get(name)?.push(timing);
-      }
+    const turn = { through: await ask(gateway, body), direct: await ask(direct, body) };
+    if (i >= 0) {
+      timings.through.push(turn.through);
+      timings.direct.push(turn.direct);
     }
-    order.push(...order.splice(0, 1));
   }
-  return timings;
+  const [through, alone] = [summary(timings.through), summary(timings.direct)];
+  const added: Times = {
+    firstTokenMs: difference(through.firstTokenMs, alone.firstTokenMs),
+    perTokenMs: difference(through.perTokenMs, alone.perTokenMs),
+  };
+  console.log(
+    `  ${name}: first token ${text(added.firstTokenMs)} to ${text(alone.firstTokenMs)}; ` +
+      `a token ${text(added.perTokenMs)} to ${text(alone.perTokenMs)}`,
+  );
+  return added;
 }
 
-function print(title: string, timings: Map<string, Timing[]>): LatencyReport[string] {
-  const of = (name: string) => summary(timings.get(name) ?? []);
-  const direct = of('direct');
-  const added = (name: string): Added => {
-    const { firstTokenMs, perTokenMs } = of(name);
-    return {
-      firstTokenMs: [firstTokenMs[0] - direct.firstTokenMs[0], firstTokenMs[1] - direct.firstTokenMs[1]],
-      perTokenMs: [perTokenMs[0] - direct.perTokenMs[0], perTokenMs[1] - direct.perTokenMs[1]],
-    };
-  };
-  const ms = ([p50, p99]: readonly [number, number]): string => `p50 ${p50.toFixed(2)} p99 ${p99.toFixed(2)}`;
-  console.log(`\n${title}, ${timings.get('direct')?.length} requests each, milliseconds`);
-  console.log(`  direct: first token ${ms(direct.firstTokenMs)}; a token ${ms(direct.perTokenMs)}`);
-  for (const name of [...timings.keys()].filter((other) => other !== 'direct')) {
-    const { firstTokenMs, perTokenMs } = added(name);
-    console.log(`  ${name} adds: first token ${ms(firstTokenMs)}; a token ${ms(perTokenMs)}`);
+function difference(ours: readonly [number, number], theirs: readonly [number, number]): [number, number] {
+  return [ours[0] - theirs[0], ours[1] - theirs[1]];
+}
+
+function text([p50, p99]: readonly [number, number]): string {
+  return `p50 ${p50.toFixed(2)} p99 ${p99.toFixed(2)}`;
+}
+
+function printRatio({ worker, portkey }: Record<string, Times>): void {
+  if (worker !== undefined && portkey !== undefined) {
+    const ratios = worker.firstTokenMs.map((ms, i) => (ms / (portkey.firstTokenMs[i] ?? Number.NaN)).toFixed(2));
+    console.log(`  worker / portkey, first token: p50 ${ratios[0]} ×, p99 ${ratios[1]} ×`);
   }
-  const worker = added('worker');
-  const portkey = timings.has('portkey') ? added('portkey') : null;
-  if (portkey !== null) {
-    const ratio = (ours: number, theirs: number): string => (ours / theirs).toFixed(2);
-    console.log(
-      `  worker / portkey: first token ${ratio(worker.firstTokenMs[0], portkey.firstTokenMs[0])} × (p50), ` +
-        `${ratio(worker.firstTokenMs[1], portkey.firstTokenMs[1])} × (p99)`,
-    );
-  }
-  return { worker, portkey };
 }
 
 /** A token's time is its way where it was stamped, else the time between two. */
-function summary(timings: readonly Timing[]): Added {
+function summary(timings: readonly Timing[]): Times {
   const firstToken = timings.map(({ firstTokenMs }) => firstTokenMs);
   const hops = timings.flatMap(({ hopMs }) => hopMs);
   const perToken = hops.length > 0 ? hops : timings.map(({ perTokenMs }) => perTokenMs);
