@@ -1,7 +1,7 @@
-import { openRecord, type RequestRecord } from './request-record.ts';
-import { readBytes } from './read-body.ts';
-import { startStopwatch, type Stopwatch } from './stopwatch.ts';
 import type { Deps } from './deps.ts';
+import { readBytes } from './read-body.ts';
+import { openRecord, type RequestRecord } from './request-record.ts';
+import { startStopwatch, type Stopwatch } from './stopwatch.ts';
 
 /** What one request carries through the worker. */
 export interface RequestContext {
@@ -17,7 +17,7 @@ export interface RequestContext {
 }
 
 /** What of the world every request needs, whatever its route. */
-export type RequestSeams = Pick<Deps, 'now' | 'newId' | 'unixSeconds' | 'trace' | 'record'>;
+export type RequestSeams = Pick<Deps, 'now' | 'newId' | 'trace' | 'record'>;
 
 export function openRequest(
   request: Request,

@@ -11,8 +11,6 @@ export interface OpenSpan {
 
 /** Spans of Workers tracing. Attributes hold counts, names and times; never prompts, images, keys or URLs. */
 export interface Trace {
-  /** Attributes of the span of the whole invocation. */
-  annotate(attributes: SpanAttributes): void;
   open(name: string, attributes: SpanAttributes): OpenSpan;
   within<Result>(name: string, run: () => Promise<Result>): Promise<Result>;
 }
@@ -20,21 +18,19 @@ export interface Trace {
 const NO_SPAN: OpenSpan = { set() {}, end() {} };
 
 /** For a runtime without custom spans, and for tests. */
-export const NO_TRACE: Trace = { annotate() {}, open: () => NO_SPAN, within: (_, run) => run() };
+export const NO_TRACE: Trace = { open: () => NO_SPAN, within: (_, run) => run() };
 
 /**
  * The runtime's tracing, or none where it has none: the API came in steps, in June, September and October 2026, and
  * a self-hosted workerd may be older than any of them.
+ *
+ * @param runtime read from the namespace: a missing name in an import list would keep the whole worker from loading.
  */
-export function runtimeTrace(): Trace {
-  // Read from the namespace: a missing name in an import list would keep the whole worker from loading.
-  const { tracing } = workers as Partial<typeof workers>;
-  const needed = ['enterSpan', 'startSpan', 'getActiveSpan'] as const;
-  if (tracing === undefined || needed.some((name) => typeof tracing[name] !== 'function')) {
+export function runtimeTrace({ tracing }: Partial<Pick<typeof workers, 'tracing'>> = workers): Trace {
+  if (typeof tracing?.enterSpan !== 'function' || typeof tracing.startSpan !== 'function') {
     return NO_TRACE;
   }
   return {
-    annotate: (attributes) => void tracing.getActiveSpan()?.setAttributes(attributes),
     open(name, attributes) {
       const span = tracing.startSpan(name).setAttributes(attributes);
       return {

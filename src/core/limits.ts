@@ -132,7 +132,7 @@ export const READY_CACHE_MS = 2_000;
 export const API_KEYS_MAX = 64;
 /** One API key; `npm run key` makes 57 characters. */
 export const API_KEY_MAX_CHARS = 256;
-/** How long KV may answer from its cache: a revoked key still works for as long. KV's own minimum. */
+/** How long KV may answer from its cache, and a deleted key work on: KV's own minimum. */
 export const API_KEY_CACHE_SECONDS = 30;
 
 /** Folded against unfolded vision embedding, relative error of a patch; f32 itself leaves about 1e-6. */
