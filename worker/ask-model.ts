@@ -6,7 +6,7 @@ import { type AttemptHooks, callUpstreams, type UpstreamRun } from './call-upstr
 import { collectAnswer } from './collect-answer.ts';
 import type { Deps } from './deps.ts';
 import type { ImagesByWire } from './images-by-wire.ts';
-import { ledgerEntry, type Tally } from './ledger.ts';
+import { emptyTally, type Ledger, ledgerOf, type Tally } from './ledger.ts';
 import type { AnswerEvent } from './upstream-answer.ts';
 import { askUpstream } from './upstream-attempt.ts';
 import type { Upstream } from './upstream-config.ts';
@@ -29,8 +29,14 @@ export interface Question {
   waitUntil: (work: Promise<unknown>) => void;
 }
 
+/** A question on its way. */
+export interface ModelRun<Answer> extends UpstreamRun<Answer> {
+  /** What it has cost so far; final when the run is over. */
+  ledger: () => Ledger;
+}
+
 /** The answer for a client that streams; bound to an upstream at its first piece. */
-export function askForStream(deps: Deps, question: Question): UpstreamRun<AsyncGenerator<AnswerEvent, void>> {
+export function askForStream(deps: Deps, question: Question): ModelRun<AsyncGenerator<AnswerEvent, void>> {
   return ask(deps, question, 'first', async (events, upstream, hooks) => {
     const first = await events.next();
     hooks.happened('first');
@@ -40,7 +46,7 @@ export function askForStream(deps: Deps, question: Question): UpstreamRun<AsyncG
 }
 
 /** The answer for a client that does not: until it is whole, another upstream can still take over. */
-export function askForWhole(deps: Deps, question: Question): UpstreamRun<ChatCompletion> {
+export function askForWhole(deps: Deps, question: Question): ModelRun<ChatCompletion> {
   return ask(deps, question, 'whole', async (events, upstream, hooks) => {
     const first = await events.next();
     hooks.happened('first');
@@ -54,22 +60,33 @@ function ask<Answer>(
   question: Question,
   bindsAt: Plan['bindsAt'],
   read: (events: AsyncGenerator<AnswerEvent, void>, upstream: Upstream, hooks: AttemptHooks) => Promise<Answer>,
-): UpstreamRun<Answer> {
-  const { chat, chain, images, place, patienceMs, requestId, signal, waitUntil } = question;
+): ModelRun<Answer> {
+  const { chat, chain, images, place, patienceMs, requestId, identity, signal, waitUntil } = question;
   const plan: Plan<Upstream> = { chain, place, patienceMs, bindsAt, hedgeAfterMs: deps.config.hedgeAfterMs };
   const tallies: Tally[] = [];
-  return callUpstreams(
+  const run = callUpstreams(
     plan,
     (upstream, hooks) => {
-      const tally: Tally = { pieces: 0, usage: null };
+      const tally = emptyTally();
       tallies.push(tally);
       const onAccepted = () => hooks.happened('accepted');
-      const request = { chat, images, requestId, signal: hooks.signal, waitUntil, tally, onAccepted };
+      const { signal: stopped } = hooks;
+      const request = {
+        chat,
+        images,
+        requestId,
+        responseId: identity.id,
+        signal: stopped,
+        waitUntil,
+        tally,
+        onAccepted,
+      };
       return read(askUpstream(deps, upstream, request), upstream, hooks);
     },
     deps,
-    { signal, onOver: (run) => deps.ledger(ledgerEntry(requestId, chat.model, run, tallies)) },
+    signal,
   );
+  return { ...run, ledger: () => ledgerOf(run.state(), tallies) };
 }
 
 /** The same events, from one that was taken already; the attempt hears of its end. */

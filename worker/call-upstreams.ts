@@ -22,24 +22,18 @@ export interface UpstreamRun<Answer> {
   state(): Run<Upstream>;
 }
 
-export interface RunContext {
-  /** Aborted when the client leaves. */
-  signal: AbortSignal;
-  /** Told once, when no attempt is running any more. */
-  onOver: (run: Run<Upstream>) => void;
-}
-
 /**
  * Does what the state machine of src/core/upstream/failover.ts says: makes calls, cancels them, waits, and tells it what
  * came of that.
  *
  * @param attempt makes one call of one upstream.
+ * @param signal aborted when the client leaves.
  */
 export function callUpstreams<Answer>(
   plan: Plan<Upstream>,
   attempt: (upstream: Upstream, hooks: AttemptHooks) => Promise<Answer>,
   { fleet, now, random }: Pick<Deps, 'fleet' | 'now' | 'random'>,
-  { signal, onOver }: RunContext,
+  signal: AbortSignal,
 ): UpstreamRun<Answer> {
   const { promise, resolve, reject } = Promise.withResolvers<Answer>();
   const calls: { stop: AbortController; answer: Promise<Answer> }[] = [];
@@ -48,7 +42,6 @@ export function callUpstreams<Answer>(
   let run: Run<Upstream>;
 
   function apply(taken: Step<Upstream>): void {
-    const wasOver = run?.over ?? false;
     run = taken.run;
     fleet.current = taken.fleet;
     for (const command of taken.commands) {
@@ -58,9 +51,8 @@ export function callUpstreams<Answer>(
     if (taken.wakeAt !== null) {
       timer = setTimeout(() => send({ kind: 'wake' }), Math.max(0, taken.wakeAt - now()));
     }
-    if (run.over && !wasOver) {
+    if (run.over) {
       signal.removeEventListener('abort', leave);
-      onOver(run);
     }
   }
 

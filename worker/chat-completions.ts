@@ -4,93 +4,114 @@ import {
   WHOLE_ANSWER_PATIENCE_MAX_MS,
   WHOLE_ANSWER_PATIENCE_MS,
 } from '../src/core/limits.ts';
-import { parseChatRequest } from '../src/core/protocol/chat-request.ts';
+import { type AnswerForm, chatForm } from '../src/core/protocol/answer-form.ts';
+import { type ChatRequest, parseChatRequest } from '../src/core/protocol/chat-request.ts';
+import { inTermsOf } from '../src/core/protocol/request-field.ts';
 import { SSE_HEADERS } from '../src/core/protocol/sse.ts';
 import { ATTEMPTS_HEADER, attemptsHeader } from '../src/core/upstream/attempts-header.ts';
-import type { Place } from '../src/core/upstream/region.ts';
-import { askForStream, askForWhole, type Question } from './ask-model.ts';
-import { authorise } from './authorise.ts';
-import type { UpstreamRun } from './call-upstreams.ts';
+import { askForStream, askForWhole, type ModelRun, type Question } from './ask-model.ts';
 import type { Deps } from './deps.ts';
 import { imagesByWire } from './images-by-wire.ts';
-import { logFailure } from './log-failure.ts';
 import { modelChain } from './model-chain.ts';
 import { orTimeout } from './or-timeout.ts';
-import { readJson } from './read-body.ts';
+import type { ImageContext } from './prepare-image.ts';
+import { parseJson } from './read-body.ts';
 import { relayAnswer } from './relay-stream.ts';
-import { startStopwatch } from './stopwatch.ts';
+import type { RequestContext } from './request-context.ts';
+import { jsonResponse, textResponse } from './sized-response.ts';
 
-export interface RequestContext {
-  requestId: string;
-  /** Keeps work alive that other requests share, though this one's client may leave. */
-  waitUntil: (work: Promise<unknown>) => void;
-  /** Sets a header of the response, be it an error. */
-  header: (name: string, value: string) => void;
+/** A question to the model, wherever it came from, and how its answer is to be written. */
+export interface ChatTask {
+  chat: ChatRequest;
+  form: AnswerForm;
+  /** Images that came beside the request; see {@link ImageContext}. */
+  enclosed?: ImageContext['enclosed'];
 }
 
-/** POST /v1/chat/completions, from key to last token. */
-export async function chatCompletions(request: Request, deps: Deps, context: RequestContext): Promise<Response> {
-  const { config } = deps;
-  await authorise(request.headers, config.keySha256);
+/** POST /v1/chat/completions */
+export async function chatCompletions(deps: Deps, context: RequestContext): Promise<Response> {
   startLoading(deps, context);
+  const chat = parseChatRequest(parseJson(await context.receive(REQUEST_BODY_MAX_BYTES)), { parts: 'client' });
+  return answerChat({ chat, form: chatForm }, deps, context);
+}
 
-  const stopwatch = startStopwatch(deps.now);
-  // On a fresh isolate this holds the loading too: both share one thread.
-  const body = await stopwatch.time('receive', () => readJson(request, REQUEST_BODY_MAX_BYTES));
-  const chat = parseChatRequest(body, { parts: 'client' });
+/** The recipe of every route that asks the model, from a valid chat request to the last token. */
+export async function answerChat(task: ChatTask, deps: Deps, context: RequestContext): Promise<Response> {
+  try {
+    return await answer(task, deps, context);
+  } catch (error) {
+    throw inTermsOf(task.form.fieldName, error);
+  }
+}
+
+async function answer(
+  { chat, form, enclosed = new Map() }: ChatTask,
+  deps: Deps,
+  context: RequestContext,
+): Promise<Response> {
+  const { config } = deps;
+  const { stopwatch, record } = context;
   const chain = modelChain(chat, config);
+  record.note({ model: chat.model, stream: chat.stream });
 
   const stop = new AbortController();
-  const signal = AbortSignal.any([request.signal, stop.signal]);
-  const images = imagesByWire(chat, deps, { stopwatch, signal });
+  const signal = AbortSignal.any([context.signal, stop.signal]);
+  const images = imagesByWire(chat, deps, { stopwatch, signal, enclosed });
   // What is wrong with an image is told before any upstream is called.
-  await images(chain[0]?.[0]?.wire ?? 'original');
+  record.note({ images: (await images(chain[0]?.[0]?.wire ?? 'original')).length });
   const question: Question = {
     chat,
     chain,
     images,
-    place: placeOf(request.cf),
-    patienceMs: chat.stream ? COLD_START_MAX_MS : patienceOf(request.headers),
+    place: context.place,
+    patienceMs: chat.stream ? COLD_START_MAX_MS : patienceOf(context.headers),
     requestId: context.requestId,
     identity: { id: `chatcmpl-${deps.newId()}`, created: deps.unixSeconds(), model: chat.model },
     signal,
     waitUntil: context.waitUntil,
   };
 
-  const answered = <Answer>(run: UpstreamRun<Answer>) => stopwatch.time('upstream', () => run.answer);
-  const tellAttempts = (run: UpstreamRun<unknown>) => context.header(ATTEMPTS_HEADER, attemptsHeader(run.state()));
   if (!chat.stream) {
-    const run = askForWhole(deps, question);
-    const completion = await answered(run).finally(() => tellAttempts(run));
-    return Response.json(completion, { headers: { 'server-timing': stopwatch.header() } });
+    const body = form.whole(await outcomeOf(askForWhole(deps, question)));
+    const headers = { 'server-timing': stopwatch.header() };
+    return typeof body === 'string' ? textResponse(body, { headers }) : jsonResponse(body, { headers });
   }
   const run = askForStream(deps, question);
   // A failure within the grace keeps its real HTTP status; later ones can only be told in-band.
-  await orTimeout(answered(run), config.streamGraceMs).finally(() => tellAttempts(run));
+  await outcomeOf(run, config.streamGraceMs);
   const stream = relayAnswer(whenBound(run), {
     identity: question.identity,
-    includeUsage: chat.includeUsage,
+    includeUsage: chat.includeUsage || form.showsUsage,
+    writer: form.stream(question.identity),
     stop,
     signal,
-    onFailure: (error) => logFailure(deps.log, error, context.requestId),
+    onEnd: (end, bytesOut) => record.close(end, bytesOut),
   });
   return new Response(stream, { headers: { ...SSE_HEADERS, 'server-timing': stopwatch.header() } });
+
+  /** Waits for what became of the calls, and tells the client of them. */
+  async function outcomeOf<Answer>(asked: ModelRun<Answer>): Promise<Answer>;
+  async function outcomeOf<Answer>(asked: ModelRun<Answer>, graceMs: number): Promise<Answer | null>;
+  async function outcomeOf<Answer>(asked: ModelRun<Answer>, graceMs?: number): Promise<Answer | null> {
+    record.called(asked.ledger);
+    const given = stopwatch.time('upstream', () => asked.answer);
+    try {
+      return await (graceMs === undefined ? given : orTimeout(given, graceMs));
+    } finally {
+      context.header(ATTEMPTS_HEADER, attemptsHeader(asked.state()));
+    }
+  }
 }
 
 /** The runtime and the patch embedding load while the body is still arriving. Who needs them sees a failure again. */
-function startLoading({ config, embedder }: Deps, { waitUntil }: RequestContext): void {
+export function startLoading({ config, embedder }: Deps, { waitUntil }: RequestContext): void {
   if (config.upstreams.some(({ wire }) => wire === 'image_embeds')) {
     waitUntil(embedder.warm().catch(() => undefined));
   }
 }
 
-async function* whenBound<Event>(run: UpstreamRun<AsyncGenerator<Event, void>>): AsyncGenerator<Event, void> {
+async function* whenBound<Event>(run: ModelRun<AsyncGenerator<Event, void>>): AsyncGenerator<Event, void> {
   yield* await run.answer;
-}
-
-function placeOf(cf: CfProperties | undefined): Place {
-  const text = (value: unknown) => (typeof value === 'string' && value !== '' ? value : null);
-  return { colo: text(cf?.colo), country: text(cf?.country), continent: text(cf?.continent) };
 }
 
 /** openai-node and openai-python say how many seconds they wait for a whole answer. */

@@ -5,6 +5,9 @@ import {
   UPSTREAM_FIRST_BYTE_TIMEOUT_MAX_MS,
   UPSTREAM_TIMEOUT_MIN_MS,
 } from '../src/core/limits.ts';
+import type { TaskPrompts } from '../src/core/protocol/image-task-request.ts';
+import { type ApiKeys, kvKeys, listedKeys } from './api-keys.ts';
+import { taskPromptsSchema } from './task-prompts.ts';
 import { readFallbacks, readUpstreams, type Upstream } from './upstream-config.ts';
 import { numberVariable, readVariables } from './variables.ts';
 
@@ -21,8 +24,14 @@ export type SelfTestMode = 'readyz' | 'require';
 export interface Config {
   /** The model's name towards clients. */
   model: string;
-  /** SHA-256 of the one accepted key; null serves anybody, which must be asked for. */
-  keySha256: Uint8Array<ArrayBuffer> | null;
+  /** Who may ask; null serves anybody, which must be asked for. */
+  keys: ApiKeys | null;
+  /** Who may read /metrics; `off` hides the route. */
+  metrics: 'off' | 'open' | ApiKeys;
+  /** Where data points of requests go, if anywhere. */
+  analytics: Pick<AnalyticsEngineDataset, 'writeDataPoint'> | null;
+  /** What a model is asked on the routes that bring no question. */
+  taskPrompts: (model: string) => TaskPrompts;
   /** In the order of their configuration. */
   upstreams: readonly Upstream[];
   /** For each model, those to go on with when all its upstreams have failed. */
@@ -35,24 +44,41 @@ export interface Config {
   bundle: BundleSource;
 }
 
-const hexSha256 = z
-  .string()
-  .regex(/^[0-9a-f]{64}$/i, 'expected the SHA-256 of the key as 64 hex digits')
-  .transform((hex) => Uint8Array.from(hex.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16)));
+const binding = <Type>() => z.custom<Type>(isBinding, 'expected the binding');
 
 const auth = z.discriminatedUnion('AUTH', [
   z.object({ AUTH: z.literal('none') }).transform(() => null),
-  z.object({ AUTH: z.literal('key'), API_KEY_SHA256: hexSha256 }).transform((vars) => vars.API_KEY_SHA256),
+  z
+    .object({
+      AUTH: z.literal('key'),
+      API_KEY_SHA256: listedKeys.optional(),
+      API_KEYS: binding<KVNamespace>().optional(),
+    })
+    .refine((vars) => vars.API_KEY_SHA256 !== undefined || vars.API_KEYS !== undefined, {
+      path: ['API_KEY_SHA256'],
+      message: 'expected this secret, or the binding API_KEYS of a KV namespace; AUTH = "none" serves anybody',
+    })
+    .transform(({ API_KEY_SHA256, API_KEYS }): ApiKeys => ({
+      listed: API_KEY_SHA256 ?? [],
+      store: API_KEYS === undefined ? null : kvKeys(API_KEYS),
+    })),
+]);
+
+const metrics = z.discriminatedUnion('METRICS', [
+  z.object({ METRICS: z.enum(['off', 'open']).default('off') }).transform(({ METRICS }) => METRICS),
+  z
+    .object({ METRICS: z.literal('key'), METRICS_KEY_SHA256: listedKeys })
+    .transform(({ METRICS_KEY_SHA256 }): ApiKeys => ({ listed: METRICS_KEY_SHA256, store: null })),
 ]);
 
 const bundle = z.discriminatedUnion('BUNDLE_SOURCE', [
   z
-    .object({ BUNDLE_SOURCE: z.literal('assets'), ASSETS: z.custom<Fetcher>(isBinding, 'expected the binding') })
+    .object({ BUNDLE_SOURCE: z.literal('assets'), ASSETS: binding<Fetcher>() })
     .transform(({ ASSETS }): BundleSource => ({ from: 'assets', assets: ASSETS })),
   z
     .object({
       BUNDLE_SOURCE: z.literal('r2'),
-      BUNDLES: z.custom<R2Bucket>(isBinding, 'expected the binding'),
+      BUNDLES: binding<R2Bucket>(),
       BUNDLE_PREFIX: z.string().default(''),
     })
     .transform(({ BUNDLES, BUNDLE_PREFIX }): BundleSource => ({ from: 'r2', bucket: BUNDLES, prefix: BUNDLE_PREFIX })),
@@ -65,6 +91,8 @@ const settings = z.object({
   ),
   STREAM_GRACE_MS: numberVariable(z.int().min(0).max(STREAM_GRACE_MAX_MS).default(STREAM_GRACE_MS)),
   SELF_TEST: z.enum(['readyz', 'require']).default('readyz'),
+  ANALYTICS: binding<AnalyticsEngineDataset>().optional(),
+  TASK_PROMPTS: taskPromptsSchema,
 });
 
 /**
@@ -77,7 +105,10 @@ export function readConfig(env: object): Config {
   const upstreams = readUpstreams(env, vars.MODEL);
   return {
     model: vars.MODEL,
-    keySha256: readVariables(auth, env),
+    keys: readVariables(auth, env),
+    metrics: readVariables(metrics, env),
+    analytics: vars.ANALYTICS ?? null,
+    taskPrompts: vars.TASK_PROMPTS,
     bundle: readVariables(bundle, env),
     upstreams,
     fallbacks: readFallbacks(env, upstreams),

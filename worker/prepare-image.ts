@@ -21,11 +21,14 @@ export interface PreparedImage {
   tokens: number;
 }
 
+/** What the preparation of a request's images has in common. */
 export interface ImageContext {
   /** The form that the upstream takes. */
   wire: WireForm;
   stopwatch: Stopwatch;
   signal: AbortSignal;
+  /** Files that came beside the request, by the `cid:` URL that names them in it (RFC 2392). */
+  enclosed: ReadonlyMap<string, Uint8Array<ArrayBuffer>>;
 }
 
 /**
@@ -40,9 +43,9 @@ export async function prepareImage(
   url: string,
   param: string,
   { bundle, embedder, fetch }: Pick<Deps, 'bundle' | 'embedder' | 'fetch'>,
-  { wire, stopwatch, signal }: ImageContext,
+  { wire, stopwatch, signal, enclosed }: ImageContext,
 ): Promise<PreparedImage> {
-  const file = await stopwatch.time('fetch', () => loadImage(url, param, fetch, signal));
+  const file = enclosed.get(url) ?? (await stopwatch.time('fetch', () => loadImage(url, param, fetch, signal)));
   const header = sniffImage(file, param);
   if (wire === 'original') {
     return { part: 'image_url', prefix: `data:image/${header.format};base64,`, payload: [file], tokens: 0 };

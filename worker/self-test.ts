@@ -12,7 +12,7 @@ import { judgeSight, type KnownSight, type Look, type SightReport } from '../src
 import type { Deps } from './deps.ts';
 import { encodePng } from './encode-png.ts';
 import { failureOf } from './error-response.ts';
-import { prepareImage, type PreparedImage } from './prepare-image.ts';
+import { type ImageContext, prepareImage, type PreparedImage } from './prepare-image.ts';
 import { startStopwatch } from './stopwatch.ts';
 import { TEST_PICTURES } from './test-pictures.ts';
 import { callUpstream } from './upstream.ts';
@@ -22,11 +22,12 @@ import { broke } from './upstream-chunk.ts';
 import type { Upstream } from './upstream-config.ts';
 import { visionOf } from './vision-header.ts';
 
+const NOTHING_ENCLOSED: ImageContext['enclosed'] = new Map();
 const QUESTION = 'Describe the picture.';
 /** One for each token, and room for a server that cuts them up. */
 const PIECES_MAX = 4 * SELF_TEST_ANSWER_TOKENS;
 
-type TestDeps = Pick<Deps, 'bundle' | 'embedder' | 'fetch' | 'newId' | 'now' | 'unixSeconds'>;
+type TestDeps = Pick<Deps, 'bundle' | 'embedder' | 'fetch' | 'newId' | 'now' | 'trace' | 'unixSeconds'>;
 
 /**
  * Whether the images that are sent to an upstream reach its model, as far as this isolate knows; found out first where it
@@ -85,7 +86,12 @@ async function ask(
 ): Promise<{ look: Look; imageTokens: number }> {
   const signal = AbortSignal.timeout(SELF_TEST_TIMEOUT_MS);
   const url = picture === null ? null : await dataUrl(picture);
-  const context = { wire: upstream.wire, stopwatch: startStopwatch(deps.now), signal };
+  const context = {
+    wire: upstream.wire,
+    stopwatch: startStopwatch(deps.now, deps.trace),
+    signal,
+    enclosed: NOTHING_ENCLOSED,
+  };
   const images = url === null ? [] : [await prepareImage(url, 'the self-test', deps, context)];
   const more = { ...serverFields(upstream), ...(logprobs ? { logprobs: true, top_logprobs: 1 } : {}) };
   const body = await callUpstream(deps, {
@@ -117,7 +123,7 @@ async function readLook(body: ReadableStream<Uint8Array<ArrayBuffer>>, logprobs:
   let text = '';
   let pieces = 0;
   // What the counts mean is judged over all answers.
-  for await (const event of readAnswer(body, { imageTokens: 0, usage: false, choices: 1, logprobs })) {
+  for await (const event of readAnswer(body, { imageTokens: 0, usage: false, choices: 1, logprobs, tools: false })) {
     if (event.kind === 'end') {
       return { promptTokens: event.usage?.promptTokens ?? null, text, logprobs: listed };
     }

@@ -1,7 +1,7 @@
 import type { AnswerDelta, FinishReason, TokenLogprob, Usage } from '../src/core/protocol/answer-delta.ts';
 import type { ChatRequest } from '../src/core/protocol/chat-request.ts';
 import { DONE_DATA, parseEvents } from '../src/core/protocol/sse.ts';
-import { readChoice } from './upstream-choice.ts';
+import { type ChoiceReader, readChoice } from './upstream-choice.ts';
 import { broke, parseChunk } from './upstream-chunk.ts';
 
 /** An answer as it arrives: pieces of its choices, then one end. An answer without an end is a failure, never a short answer. */
@@ -29,13 +29,15 @@ export interface Expected {
   choices: number;
   /** Whether the tokens must be listed. */
   logprobs: boolean;
+  /** Whether it may call tools. */
+  tools: boolean;
 }
 
 export function expectedOf(
-  { choices = 1, topLogprobs }: ChatRequest,
+  { choices = 1, topLogprobs, tools }: ChatRequest,
   { imageTokens, usage }: Pick<Expected, 'imageTokens' | 'usage'>,
 ): Expected {
-  return { imageTokens, usage, choices, logprobs: topLogprobs !== undefined };
+  return { imageTokens, usage, choices, logprobs: topLogprobs !== undefined, tools: tools !== undefined };
 }
 
 /**
@@ -71,6 +73,9 @@ export async function* readAnswer(
         throw broke(`The model server sent choice ${index} of ${expected.choices}`);
       }
       for (const { delta, logprobs } of choice.read(wire)) {
+        if (delta.kind === 'call' && !expected.tools) {
+          throw broke('The model server called a tool that nobody offered');
+        }
         wrote ||= delta.kind === 'text';
         listed ||= logprobs.length > 0;
         yield { ...delta, index, logprobs: expected.logprobs ? logprobs : [] };
@@ -80,13 +85,20 @@ export async function* readAnswer(
   if (expected.logprobs && wrote && !listed) {
     throw broke('The model server left out the logprobs that were asked for');
   }
-  yield { kind: 'end', finishReasons: choices.map(reasonOf), usage: provenUsage(usage, expected) };
+  yield {
+    kind: 'end',
+    finishReasons: choices.map((choice) => reasonOf(choice, expected)),
+    usage: provenUsage(usage, expected),
+  };
 }
 
-function reasonOf(choice: ReturnType<typeof readChoice>): FinishReason {
+function reasonOf(choice: ChoiceReader, { tools }: Expected): FinishReason {
   const reason = choice.finishReason();
   if (reason === null) {
     throw broke('The answer was cut off before its end');
+  }
+  if (reason === 'tool_calls' && !tools) {
+    throw broke('The model server called a tool that nobody offered');
   }
   return reason;
 }

@@ -1,7 +1,9 @@
 import type { ChatRequest } from '../src/core/protocol/chat-request.ts';
 import { RequestError } from '../src/core/protocol/failure.ts';
 import { serverFields } from '../src/core/upstream/capability.ts';
+import { openChatSpan } from './chat-span.ts';
 import type { Deps } from './deps.ts';
+import { failureOf } from './error-response.ts';
 import type { ImagesByWire } from './images-by-wire.ts';
 import type { Tally } from './ledger.ts';
 import { orTimeout } from './or-timeout.ts';
@@ -16,6 +18,8 @@ export interface AttemptRequest {
   chat: ChatRequest;
   images: ImagesByWire;
   requestId: string;
+  /** Of the answer that the client gets. */
+  responseId: string;
   signal: AbortSignal;
   waitUntil: (work: Promise<unknown>) => void;
   tally: Tally;
@@ -24,12 +28,43 @@ export interface AttemptRequest {
 }
 
 /**
- * Asks one upstream, and reads its answer as it comes.
+ * Asks one upstream, and reads its answer as it comes; the tally and a span of the trace are kept beside it.
  *
  * @throws RequestError as {@link requireSight}, {@link callUpstream} and {@link readAnswer} do; `upstream-timeout` when it
  *   falls silent in the middle. How long its first piece may take is the caller's to say.
  */
 export async function* askUpstream(
+  deps: Deps,
+  upstream: Upstream,
+  request: AttemptRequest,
+): AsyncGenerator<AnswerEvent, void> {
+  const { now, trace } = deps;
+  const { chat, tally, signal, responseId } = request;
+  const span = openChatSpan(trace, chat, upstream, responseId);
+  const startMs = now();
+  // Whoever gives an attempt up may never ask for its next event.
+  signal.addEventListener('abort', () => span.end(tally, 'cancelled'), { once: true });
+  try {
+    for await (const event of answerOf(deps, upstream, request)) {
+      if (event.kind === 'end') {
+        tally.finishReasons = event.finishReasons;
+        span.end(tally, null);
+      } else {
+        tally.pieces += 1;
+        if (tally.firstMs === null) {
+          tally.firstMs = now();
+          span.firstToken(tally.firstMs - startMs);
+        }
+      }
+      yield event;
+    }
+  } catch (error) {
+    span.end(tally, failureOf(error).kind);
+    throw error;
+  }
+}
+
+async function* answerOf(
   deps: Deps,
   upstream: Upstream,
   { chat, images, requestId, signal, waitUntil, tally, onAccepted }: AttemptRequest,
@@ -55,10 +90,7 @@ export async function* askUpstream(
     heardAt = deps.now();
     tally.usage = usage;
   });
-  for await (const event of heedSilence(events, upstream.idleMs, deps.now, () => heardAt)) {
-    tally.pieces += event.kind === 'end' ? 0 : 1;
-    yield event;
-  }
+  yield* heedSilence(events, upstream.idleMs, deps.now, () => heardAt);
 }
 
 /**

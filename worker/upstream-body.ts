@@ -6,6 +6,8 @@ import { upstreamFields } from './upstream-fields.ts';
 /** A request body of known length that is written while it is sent. */
 export interface UpstreamBody {
   byteLength: number;
+  /** The bytes themselves where there is no image among them; a stream would cost a third of a millisecond. */
+  whole: Uint8Array | null;
   /** Can be opened once. Peak memory: one 64 KB piece of base64. */
   open(): ReadableStream<Uint8Array>;
 }
@@ -32,6 +34,7 @@ export function upstreamBody(
   const payloadBytes = payloads.map((parts) => base64Length(parts.reduce((sum, part) => sum + part.byteLength, 0)));
   return {
     byteLength: [...pieces.map((piece) => piece.byteLength), ...payloadBytes].reduce((sum, bytes) => sum + bytes, 0),
+    whole: images.length === 0 ? (pieces[0] ?? null) : null,
     open: () => streamOf(interleave(pieces, payloads)),
   };
 }

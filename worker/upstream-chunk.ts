@@ -76,7 +76,7 @@ export function parseChunk(data: string): UpstreamChunk {
   }
   const error = readErrorObject(json);
   if (error !== null) {
-    throw broke(`The model server failed: ${error.message}`);
+    throw new RequestError({ kind: 'upstream-broke', message: 'The model server failed', said: error.message });
   }
   const chunk = chunkSchema.safeParse(json);
   if (!chunk.success) {

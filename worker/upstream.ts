@@ -58,23 +58,30 @@ async function send(
   url: string,
   { headers, body, signal }: { headers: Headers; body: UpstreamBody; signal: AbortSignal },
 ): Promise<Response> {
-  // With a known length the body is sent as it is made, without chunked encoding, which some servers refuse.
-  const { readable, writable } = new FixedLengthStream(body.byteLength);
-  const sent = body.open().pipeTo(writable, { signal });
-  // A failed send shows as a failed fetch.
-  sent.catch(() => undefined);
   try {
-    return await fetch(url, { method: 'POST', headers, body: readable, signal, redirect: 'manual' });
+    const payload = body.whole ?? written(body, signal);
+    return await fetch(url, { method: 'POST', headers, body: payload, signal, redirect: 'manual' });
   } catch (cause) {
     const message = 'The model server cannot be reached';
     throw new RequestError({ kind: 'upstream-unreachable', message }, { cause });
   }
 }
 
+/** With a known length a body is sent as it is made, without chunked encoding, which some servers refuse. */
+function written(body: UpstreamBody, signal: AbortSignal): ReadableStream {
+  const { readable, writable } = new FixedLengthStream(body.byteLength);
+  // A failed send shows as a failed fetch.
+  body
+    .open()
+    .pipeTo(writable, { signal })
+    .catch(() => undefined);
+  return readable;
+}
+
 async function readRejection(response: Response, unixSeconds: number): Promise<Failure> {
   const { status } = response;
   const error = await readError(response);
-  const said = error === null ? '' : `: ${error.message}`;
+  const said = error === null ? {} : { said: error.message };
   const retryAfterSeconds = readRetryAfter(response.headers, unixSeconds);
   // A 503 that does not say when to come back is as likely a balancer without servers.
   if (status === 429 || (status === 503 && retryAfterSeconds !== null)) {
@@ -84,11 +91,12 @@ async function readRejection(response: Response, unixSeconds: number): Promise<F
     return {
       kind: 'invalid-request',
       param: error.param,
-      message: `The model server refused the request${said}`,
+      message: 'The model server refused the request',
+      ...said,
       ...(error.code === null ? {} : { code: error.code }),
     };
   }
-  return { kind: 'upstream-rejected', status, message: `The model server answered ${status}${said}` };
+  return { kind: 'upstream-rejected', status, message: `The model server answered ${status}`, ...said };
 }
 
 async function readError(response: Response): Promise<ErrorWords | null> {

@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { convertV4MiniflareOptions, Miniflare } from 'miniflare';
-import { buildWorker, type WorkerModule } from '../built-worker.ts';
+import { buildWorker, type WorkerModules } from '../../examples/built-worker.ts';
 import { SHAPE_7B, syntheticPatches, writeEmbedBenchGraphs } from '../embed-graphs.ts';
 import type { EmbedTimes } from '../embed-node.ts';
 
@@ -52,7 +52,7 @@ export async function benchEmbedInWorkerd(): Promise<EmbedTimes & ColdTimes> {
   }
 }
 
-async function startWorker(modules: WorkerModule[], graph: string) {
+async function startWorker(modules: WorkerModules, graph: string) {
   const options = convertV4MiniflareOptions({
     modules,
     compatibilityDate: '2026-11-09',

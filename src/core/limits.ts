@@ -64,6 +64,13 @@ export const JPEG_SCANS_MAX = 100;
 /** Images in one request; each is hundreds of prompt tokens. */
 export const IMAGES_PER_REQUEST_MAX = 8;
 
+/** A form with one image: its file, and the few fields beside it. */
+export const IMAGE_FORM_MAX_BYTES = IMAGE_MAX_BYTES + 64 * 1024;
+/** Fields of a form; an image task has six. */
+export const MULTIPART_PARTS_MAX = 16;
+/** Header of one form part; browsers write under 300 bytes. */
+export const MULTIPART_HEADER_MAX_BYTES = 4096;
+
 /** Messages in one chat; the longest real conversations hold a few hundred. */
 export const MESSAGES_MAX = 1024;
 /** Content parts in one message; text pieces around at most IMAGES_PER_REQUEST_MAX images. */
@@ -95,6 +102,10 @@ export const SCHEMAS_TOTAL_MAX_CHARS = 524_288;
 export const SCHEMA_DEPTH_MAX = 48;
 /** Requested answer length in tokens; the model's context is the real bound and is checked later. */
 export const ANSWER_TOKENS_MAX = 1_048_576;
+/** Metadata of a response object, repeated in it: OpenAI's own limits. */
+export const METADATA_PAIRS_MAX = 16;
+export const METADATA_KEY_MAX_CHARS = 64;
+export const METADATA_VALUE_MAX_CHARS = 512;
 /** Model names are paths or short tags. */
 export const MODEL_NAME_MAX_CHARS = 256;
 /** One SSE event from upstream; a token's chunk is under 1 KB, an error object a few KB. */
@@ -194,6 +205,19 @@ export const SELF_TEST_RETRY_MS = 60_000;
 export const SELF_TEST_ANSWER_TOKENS = 16;
 /** Longest wait for one answer of a self-test; the model may have to start first, and then it is not proven. */
 export const SELF_TEST_TIMEOUT_MS = 30_000;
+
+/** Places in the code that a log line names; the cause's first few say where it came from. */
+export const LOG_FRAMES_MAX = 4;
+/** How long a readiness check waits for the model server; probes give up after ten seconds. */
+export const READY_TIMEOUT_MS = 5_000;
+/** How long a readiness report is reused: anybody may ask, and each check is a request to the model server. */
+export const READY_CACHE_MS = 2_000;
+/** Keys in the API_KEY_SHA256 secret, which each request is compared with; more belong into KV. */
+export const API_KEYS_MAX = 64;
+/** One API key; `npm run key` makes 57 characters. */
+export const API_KEY_MAX_CHARS = 256;
+/** How long KV may answer from its cache, and a deleted key work on: KV's own minimum. */
+export const API_KEY_CACHE_SECONDS = 30;
 
 /** Folded against unfolded vision embedding, relative error of a patch; f32 itself leaves about 1e-6. */
 export const FOLD_RELATIVE_ERROR_MAX = 1e-4;

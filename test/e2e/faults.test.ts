@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type FaultServer, startFaultServer } from '../../bench/faults/server.ts';
 import { WORDS } from '../../bench/faults/answer.ts';
 import { freePort } from '../../examples/processes.ts';
-import { type BuiltWorker, buildWorker, startBuiltWorker, type WorkerModule } from '../../bench/built-worker.ts';
+import { type BuiltWorker, buildWorker, startBuiltWorker, type WorkerModules } from '../../examples/built-worker.ts';
 import { CLIENTS, outcomeOf } from './clients.ts';
 
 /** The names of the faults, and those of the fault server. */
@@ -28,7 +28,7 @@ const WHOLE = ['ok', 'no-done', 'odd', 'slow-tokens'];
 const IMPATIENT = { first_byte_ms: 1_000, idle_ms: 1_000 };
 const FORMS = ['stream', 'whole'] as const;
 
-let modules: WorkerModule[];
+let modules: WorkerModules;
 let faults: FaultServer;
 
 beforeAll(async () => {
@@ -54,7 +54,7 @@ async function startWorker(): Promise<BuiltWorker> {
       ...(WHOLE.includes(name) ? {} : IMPATIENT),
     })),
   );
-  return startBuiltWorker(modules, { MODEL: 'stream-ok', UPSTREAMS: upstreams });
+  return startBuiltWorker({ modules, vars: { MODEL: 'stream-ok', UPSTREAMS: upstreams } });
 }
 
 describe.each(CLIENTS)('$name behind the worker', (client) => {
@@ -100,7 +100,7 @@ describe('three upstreams of which the first two fail', () => {
         ...(name === 'ok' ? {} : IMPATIENT),
       })),
     );
-    worker = await startBuiltWorker(modules, { MODEL: 'refuse', UPSTREAMS: upstreams });
+    worker = await startBuiltWorker({ modules, vars: { MODEL: 'refuse', UPSTREAMS: upstreams } });
   });
 
   afterAll(async () => {

@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type FaultServer, startFaultServer } from '../../bench/faults/server.ts';
-import { type BuiltWorker, buildWorker, startBuiltWorker } from '../../bench/built-worker.ts';
+import { type BuiltWorker, buildWorker, startBuiltWorker } from '../../examples/built-worker.ts';
 
 /** How long a client stays; the grace in which a stream keeps its real status is over by then, or not. */
 const STAYS_MS = [150, 1_000];
@@ -28,7 +28,10 @@ beforeAll(async () => {
     upstream('hedge-1', { serves: 'hedged', model: 'slow-headers' }),
     upstream('hedge-2', { serves: 'hedged', model: 'stall-first' }),
   ];
-  worker = await startBuiltWorker(await buildWorker(), { MODEL: 'ok', UPSTREAMS: upstreams, HEDGE_AFTER_MS: 100 });
+  worker = await startBuiltWorker({
+    modules: await buildWorker(),
+    vars: { MODEL: 'ok', UPSTREAMS: upstreams, HEDGE_AFTER_MS: 100 },
+  });
 });
 
 afterAll(async () => {
@@ -115,11 +118,18 @@ describe('upstream is closed within a second of its client', () => {
     expect(faults.requests.filter(({ fault }) => fault === 'cold-start').length).toBe(tries);
   });
 
-  it('and what had come is in the ledger', async () => {
-    const before = worker.logged.length;
+  it('and what had come is on record', async () => {
+    const before = worker.logs.length;
     await leave('stall', true, 'FIN', 300);
-    const entries = await vi.waitUntil(() => worker.logged.slice(before).filter((line) => 'billed' in line));
-    expect(entries).toMatchObject([{ model: 'stall', billed: 0, calls: [{ outcome: 'dropped', pieces: 3 }] }]);
+    await vi.waitFor(() => expect(worker.logs).toHaveLength(before + 1));
+    expect(JSON.parse(worker.logs[before] ?? '')).toMatchObject({
+      how: 'left',
+      model: 'stall',
+      completion_tokens: 3,
+      tokens_counted: true,
+      billed: 0,
+      calls: [{ outcome: 'dropped', pieces: 3 }],
+    });
   });
 });
 

@@ -66,7 +66,7 @@ describe('with two upstreams of which the first fails', () => {
       const response = await app.chat({ ...question('Hi'), stream });
       expect([response.status, response.headers.get('x-vora-attempts')]).toEqual([200, `a=${word}, b=ok`]);
       expect(await response.text()).toContain('you');
-      expect(app.ledger).toMatchObject([{ billed: 1, calls: [{ outcome: word }, { outcome: 'ok', pieces: 2 }] }]);
+      expect(app.outcomes).toMatchObject([{ billed: 1, calls: [{ outcome: word }, { outcome: 'ok', pieces: 2 }] }]);
       expect(app.logged).toEqual([]);
     }
   });
@@ -77,7 +77,7 @@ describe('with two upstreams of which the first fails', () => {
     const data = await events(await app.chat({ ...question('Hi'), stream: true }));
     expect(data.at(-1)).toMatch(/^\{"error":/);
     expect(b.calls).toEqual([]);
-    expect(app.ledger).toMatchObject([{ billed: 0, calls: [{ outcome: word, pieces: 1 }] }]);
+    expect(app.outcomes).toMatchObject([{ billed: 0, calls: [{ outcome: word, pieces: 1 }] }]);
   });
 
   it.each(AFTER_FIRST)('by %s after it, a whole answer comes from the second', async (_, script, word) => {
@@ -86,7 +86,7 @@ describe('with two upstreams of which the first fails', () => {
     const response = await app.chat(question('Hi'));
     expect(response.headers.get('x-vora-attempts')).toBe(`a=${word}, b=ok`);
     expect(await response.json()).toMatchObject({ choices: [{ message: { content: 'Hello you' } }] });
-    expect(app.ledger).toMatchObject([{ billed: 1 }]);
+    expect(app.outcomes).toMatchObject([{ billed: 1 }]);
   });
 
   it('and the second too, the client learns of both', async () => {
@@ -94,7 +94,7 @@ describe('with two upstreams of which the first fails', () => {
       const app = appOf({ a: fakeUpstream(status(401)), b: fakeUpstream([RESET]) });
       const response = await app.chat({ ...question('Hi'), stream });
       expect([response.status, response.headers.get('x-vora-attempts')]).toEqual([502, 'a=401, b=broke']);
-      expect(app.ledger).toMatchObject([{ billed: null }]);
+      expect(app.outcomes).toMatchObject([{ billed: null }]);
     }
   });
 
@@ -153,7 +153,7 @@ describe('one upstream', () => {
     const slow = appOf({ a: fakeUpstream(starting, starting, goodAnswer()) }, cold);
     const whole = await slow.chat(question('Hi'));
     expect([whole.status, whole.headers.get('x-vora-attempts')]).toEqual([200, 'a=busy;times=2, a=ok']);
-    expect(slow.ledger).toMatchObject([{ billed: 1, calls: [{ outcome: 'busy', times: 2 }, { outcome: 'ok' }] }]);
+    expect(slow.outcomes).toMatchObject([{ billed: 1, calls: [{ outcome: 'busy', times: 2 }, { outcome: 'ok' }] }]);
     const hasty = await appOf({ a: fakeUpstream(starting, goodAnswer()) }, cold).chat(question('Hi'), {
       headers: { 'x-stainless-timeout': '1' },
     });
@@ -228,7 +228,7 @@ describe('the choice', () => {
     expect(response.headers.get('x-vora-attempts')).toBe('a=dropped, b=ok');
     expect(a.calls[0]?.aborted).toBe(true);
     expect((await events(response)).at(-1)).toBe('[DONE]');
-    expect(app.ledger).toMatchObject([{ billed: 1, calls: [{ outcome: 'dropped', pieces: 0 }, { pieces: 2 }] }]);
+    expect(app.outcomes).toMatchObject([{ billed: 1, calls: [{ outcome: 'dropped', pieces: 0 }, { pieces: 2 }] }]);
   });
 });
 
@@ -271,7 +271,7 @@ describe('a client that leaves', () => {
     const app = appOf({ a });
     await leave(app, 100, stream);
     await expect.poll(() => a.calls[0]?.aborted, { timeout: 1000 }).toBe(true);
-    expect(app.ledger).toHaveLength(1);
+    expect(app.outcomes).toHaveLength(1);
     expect(app.logged).toEqual([]);
   });
 
@@ -286,7 +286,7 @@ describe('a client that leaves', () => {
     const a = fakeUpstream(status(503, { 'retry-after': '1' }), goodAnswer());
     const app = appOf({ a }, { a: { coldStartMs: 60_000 } });
     await leave(app, 300, false);
-    await expect.poll(() => app.ledger.length).toBe(1);
+    await expect.poll(() => app.outcomes.length).toBe(1);
     await new Promise((resolve) => setTimeout(resolve, 1500));
     expect(a.calls).toHaveLength(1);
   });
@@ -299,9 +299,11 @@ describe('a client that leaves', () => {
     const a = fakeUpstream([counted, HANG]);
     const app = appOf({ a }, { a: { server: 'vllm', can: new Set(PROFILES.vllm.can) } });
     await leave(app, 100, true);
-    await expect.poll(() => app.ledger.length).toBe(1);
+    await expect.poll(() => app.outcomes.length).toBe(1);
     const usage = { promptTokens: 70, completionTokens: 3 };
-    expect(app.ledger).toMatchObject([{ billed: 0, calls: [{ upstream: 'a', pieces: 1, usage, outcome: 'dropped' }] }]);
+    expect(app.outcomes).toMatchObject([
+      { billed: 0, calls: [{ upstream: 'a', pieces: 1, usage, outcome: 'dropped' }] },
+    ]);
     expect(a.calls[0]?.body['stream_options']).toEqual({ include_usage: true, continuous_usage_stats: true });
   });
 });

@@ -184,9 +184,10 @@ describe('routes', () => {
   });
 });
 
-const KEYED = testConfig({
-  keySha256: new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode('the key'))),
-});
+const sha256 = async (text: string) =>
+  new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text)));
+
+const KEYED = testConfig({ keys: { listed: [{ id: 'one', sha256: await sha256('the key') }], store: null } });
 
 describe('with a key set', () => {
   it.each([
@@ -206,8 +207,8 @@ describe('with a key set', () => {
   });
 
   it('the right key passes', async () => {
-    const key = new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode('thekey')));
-    const app = testApp(fakeUpstream(goodAnswer()), { config: { ...KEYED, keySha256: key } });
+    const keys = { listed: [{ id: 'one', sha256: await sha256('thekey') }], store: null };
+    const app = testApp(fakeUpstream(goodAnswer()), { config: testConfig({ keys }) });
     const headers = { authorization: 'bearer thekey' };
     expect((await app.chat(question('Hi'), { headers })).status).toBe(200);
     expect((await app.fetch('/v1/models', { headers })).status).toBe(200);

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { chatForm } from '../../src/core/protocol/answer-form.ts';
 import type { AnswerEvent } from '../../worker/upstream-answer.ts';
 import { relayAnswer } from '../../worker/relay-stream.ts';
+import type { RequestEnd } from '../../worker/request-record.ts';
 import {
   DONE_EVENT,
   event,
@@ -221,6 +223,8 @@ describe('an upstream that refuses', () => {
   });
 });
 
+const identity = { id: 'x', created: 1, model: 'm' };
+
 describe('a client', () => {
   it('sees each token when upstream sends it', async () => {
     let release = () => {};
@@ -274,22 +278,23 @@ describe('a client', () => {
 
   it('hears pings while upstream is silent, and then what became of it', async () => {
     const stop = new AbortController();
-    const failures: unknown[] = [];
+    const ends: RequestEnd[] = [];
     const silent: AsyncIterator<AnswerEvent, void> = {
       next: () => new Promise((_, reject) => setTimeout(() => reject(new Error('silent')), 50)),
     };
     const relay = relayAnswer(silent, {
-      identity: { id: 'x', created: 1, model: 'm' },
+      identity,
       includeUsage: false,
+      writer: chatForm.stream(identity),
       stop,
       signal: stop.signal,
-      onFailure: (error) => failures.push(error),
+      onEnd: (end) => ends.push(end),
       pingMs: 5,
     });
     const text = await new Response(relay).text();
     expect(text).toMatch(/^(: ping\n\n){3,10}data: \{"error":.*\}\n\n$/);
     expect(stop.signal.aborted).toBe(true);
-    expect(failures).toHaveLength(1);
+    expect(ends).toMatchObject([{ how: 'failed', status: 200 }]);
   });
 
   it('that reads slowly is not run ahead of', async () => {
@@ -298,13 +303,13 @@ describe('a client', () => {
     const endless: AsyncIterator<AnswerEvent, void> = {
       next: async () => ({ value: { kind: 'text', index: 0, text: String(pulled++), logprobs: [] }, done: false }),
     };
-    const identity = { id: 'x', created: 1, model: 'm' };
     const relay = relayAnswer(endless, {
       identity,
       includeUsage: false,
+      writer: chatForm.stream(identity),
       stop,
       signal: stop.signal,
-      onFailure: () => {},
+      onEnd: () => {},
     });
     const reader = relay.getReader();
     await reader.read();

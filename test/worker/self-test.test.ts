@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { SELF_TEST_PROOF_MS, SELF_TEST_RETRY_MS } from '../../src/core/limits.ts';
 import { PROFILES } from '../../src/core/upstream/capability.ts';
 import type { Deps } from '../../worker/deps.ts';
-import { upstreamChecks } from '../../worker/upstream-checks.ts';
+import { upstreamCheck } from '../../worker/upstream-check.ts';
 import type { Upstream } from '../../worker/upstream-config.ts';
 import { DONE_EVENT, event, finishEvent, usageEvent } from './fake-upstream.ts';
 import { repositoryFile } from './repository-file.ts';
@@ -163,9 +163,8 @@ describe('where it is not required', () => {
     ['drops images', drops, 'does not see images'],
   ])('a check finds out whether an upstream %s', async (_, model, fault) => {
     const served = serve(model);
-    const config = testConfig({ upstreams: [testUpstream({ wire: 'pixels' })] });
-    const check = upstreamChecks(testApp(served, { config }).deps)['upstream'];
-    const found = await check?.(() => {}).catch((error: unknown) => String(error));
+    const check = upstreamCheck(testApp(served).deps, testUpstream({ wire: 'pixels' }), () => {});
+    const found = await check().catch((error: unknown) => String(error));
     expect(found ?? '').toContain(fault ?? '');
     expect(found === undefined).toBe(fault === null);
   });
@@ -173,8 +172,7 @@ describe('where it is not required', () => {
   it('an upstream of text only needs no eyes', async () => {
     const served = serve(drops);
     const can = new Set(PROFILES.vllm.can.filter((capability) => capability !== 'images'));
-    const { deps } = testApp(served, { config: testConfig({ upstreams: [testUpstream({ can })] }) });
-    await upstreamChecks(deps)['upstream']?.(() => {});
+    await upstreamCheck(testApp(served).deps, testUpstream({ can }), () => {})();
     expect(served.seen.tests).toBe(0);
   });
 });

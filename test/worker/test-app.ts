@@ -6,9 +6,14 @@ import { NEW_FLEET } from '../../src/core/upstream/fleet.ts';
 import { ANYWHERE } from '../../src/core/upstream/region.ts';
 import { openBundle } from '../../worker/bundle.ts';
 import type { Deps } from '../../worker/deps.ts';
-import type { LedgerEntry } from '../../worker/ledger.ts';
+import type { Config } from '../../worker/env.ts';
+import { type LogEntry, logLine } from '../../worker/log-line.ts';
+import { createMetrics } from '../../worker/metrics.ts';
 import type { Upstream } from '../../worker/upstream-config.ts';
 import { createPatchSession } from '../../worker/patch-session.ts';
+import type { Outcome } from '../../worker/request-record.ts';
+import { NO_TRACE } from '../../worker/trace.ts';
+import { checkedResponse } from './checked-response.ts';
 import type { FakeUpstream } from './fake-upstream.ts';
 import { repositoryFile } from './repository-file.ts';
 
@@ -29,8 +34,10 @@ export interface TestApp {
   /** Sends a request as a client would. */
   fetch(path: string, init?: RequestInit): Promise<Response>;
   chat(body: object, init?: RequestInit): Promise<Response>;
-  logged: Record<string, string | number | null>[];
-  ledger: LedgerEntry[];
+  /** Log lines of level error. */
+  logged: LogEntry[];
+  /** What was recorded of each request at its end. */
+  outcomes: Outcome[];
   deps: Deps;
 }
 
@@ -54,10 +61,14 @@ export function testUpstream(fields: Partial<Upstream> = {}): Upstream {
   };
 }
 
-export function testConfig(fields: Partial<Deps['config']> = {}): Deps['config'] {
+/** The configuration of the test app; serves anybody. */
+export function testConfig(fields: Partial<Config> = {}): Config {
   return {
     model: 'vora-random',
-    keySha256: null,
+    keys: null,
+    metrics: 'off',
+    analytics: null,
+    taskPrompts: () => ({ caption: 'Describe the image.', ocr: 'Read the text.' }),
     upstreams: [testUpstream()],
     fallbacks: new Map(),
     hedgeAfterMs: null,
@@ -74,7 +85,7 @@ export function testApp(
   { wire = 'image_embeds', ...deps }: { wire?: WireForm } & Partial<Deps> = {},
 ): TestApp {
   const logged: TestApp['logged'] = [];
-  const ledger: LedgerEntry[] = [];
+  const outcomes: Outcome[] = [];
   let ids = 0;
   const all: Deps = {
     config: testConfig({ upstreams: [testUpstream({ wire })] }),
@@ -87,13 +98,23 @@ export function testApp(
     random: () => 0.5,
     fleet: { current: NEW_FLEET },
     sights: new Map(),
-    ledger: (entry) => ledger.push(entry),
     log: (entry) => logged.push(entry),
+    trace: NO_TRACE,
+    metrics: createMetrics(1_700_000_000),
+    record(outcome) {
+      outcomes.push(outcome);
+      const line = logLine(outcome);
+      if (line['level'] === 'error') {
+        logged.push(line);
+      }
+    },
     ...deps,
   };
   const app = createApp(all);
-  const send = async (path: string, init?: RequestInit) =>
-    app.fetch(new Request(`https://edge.test${path}`, init), {}, createExecutionContext());
+  const send = async (path: string, init: RequestInit = {}): Promise<Response> => {
+    const request = new Request(`https://edge.test${path}`, init);
+    return checkedResponse(await app.fetch(request, {}, createExecutionContext()), { method: request.method, path });
+  };
   return {
     fetch: send,
     chat: (body, init) =>
@@ -103,7 +124,7 @@ export function testApp(
         ...init,
       }),
     logged,
-    ledger,
+    outcomes,
     deps: all,
   };
 }
@@ -126,6 +147,6 @@ export function dataUrl(bytes: Uint8Array, type = 'image/png'): string {
 export async function events(response: Response): Promise<string[]> {
   return (await response.text())
     .split('\n\n')
-    .filter((block) => block.startsWith('data: '))
-    .map((block) => block.slice('data: '.length));
+    .map((block) => /^data: (.*)$/m.exec(block)?.[1])
+    .filter((data) => data !== undefined);
 }

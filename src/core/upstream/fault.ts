@@ -38,6 +38,7 @@ export function faultOf(failure: Failure): Fault {
     case 'not-found':
     case 'method-not-allowed':
     case 'body-too-large':
+    case 'unsupported-media-type':
     case 'unsupported-image':
     case 'invalid-image':
     case 'image-too-large':
