@@ -74,9 +74,11 @@ describe('the demo model, asked by the routes for images', () => {
   });
 });
 
+/** The probe that forces a call has a small model write until its context ends. */
+const PROBE_TIMEOUT_SECONDS = 200;
+
 describe('compatcanary', () => {
-  // A probe that forces a call has a small model write until its context ends.
-  it('passes every probe', { timeout: 240_000 }, async () => {
+  it('passes every probe', { timeout: 300_000 }, async () => {
     const run = promisify(execFile)(
       process.execPath,
       [
@@ -90,6 +92,8 @@ describe('compatcanary', () => {
         'json',
         '--fail-on',
         'never',
+        '--timeout',
+        String(PROBE_TIMEOUT_SECONDS),
       ],
       { env: { ...process.env, OPENAI_API_KEY: 'none' } },
     );
