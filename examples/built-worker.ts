@@ -167,6 +167,6 @@ async function answerFor(host: NonNullable<BuiltWorkerPlan['host']>, request: Re
   const { method } = request;
   // `fetch` writes these itself, and takes no others.
   const own = ['host', 'content-length'];
-  const headers = [...request.headers].filter(([name]) => !own.includes(name)) as [string, string][];
+  const headers = [...request.headers].filter(([name]) => !own.includes(name));
   return fetch(request.url, { method, headers, ...(method === 'GET' ? {} : { body: await request.arrayBuffer() }) });
 }

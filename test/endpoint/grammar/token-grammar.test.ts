@@ -113,6 +113,7 @@ describe('createTokenGrammar', () => {
   it('ends every text within any length that has room for it', () => {
     const random = createRandom(79);
     let hurried = 0;
+    let isInTime = true;
     for (let i = 0; i < 120; i++) {
       const schema = randomSchema(random);
       const { start } = createMachine(schemaExpression(schema));
@@ -133,14 +134,14 @@ describe('createTokenGrammar', () => {
           hurried += 1;
           const within = constraint.allowedWithin(left);
           token = pick(within);
-          expect(isAllowed(within, token) && constraint.endsWithin(token, left)).toBe(true);
+          isInTime &&= isAllowed(within, token) && constraint.endsWithin(token, left);
         }
         isEnded = token === END;
         constraint.accept(token);
       }
       expect(isEnded || constraint.complete()).toBe(true);
     }
-    expect(hurried).toBeGreaterThan(50);
+    expect([hurried > 50, isInTime]).toEqual([true, true]);
   });
 
   it('lets go of what it keeps when that grows, and goes on as before', () => {
