@@ -21,7 +21,7 @@ export default defineConfig({
           cloudflareTest({
             wrangler: { configPath: './wrangler.toml' },
             // workerd has no file system: fixtures and artifacts reach the tests through this binding.
-            miniflare: { serviceBindings: { FILES: serveRepositoryFile } },
+            miniflare: { serviceBindings: { FILES: serveRepositoryFile }, kvNamespaces: ['KEY_RECORDS'] },
           }),
         ],
         test: {

@@ -9,6 +9,8 @@ import { benchQuality } from './quality.ts';
 import { SCALES } from './weights/shape.ts';
 import { benchWeights } from './weights/run.ts';
 import { benchEmbedInWorkerd } from './worker-embed/run.ts';
+import { benchWorkerLatency } from './worker-latency/run.ts';
+import { benchWorkerLoad } from './worker-load/run.ts';
 
 const { values, positionals: chosen } = parseArgs({
   allowPositionals: true,
@@ -24,6 +26,8 @@ const benches: Record<string, () => unknown> = {
   weights: () => benchWeights(scale ?? 'full', values.only),
   quality: () => benchQuality(values.prompts),
   grammar: benchGrammar,
+  worker: () => benchWorkerLatency({ requests: scale === 'tiny' ? 20 : 500, beside: 'portkey' }),
+  load: () => benchWorkerLoad(scale === 'tiny' ? { streams: 10, seconds: 3 } : { streams: 200, seconds: 60 }),
 };
 
 const unknown = chosen.filter((name) => !Object.hasOwn(benches, name));

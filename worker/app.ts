@@ -1,77 +1,67 @@
-import { Hono, type Context } from 'hono';
-import { cors } from 'hono/cors';
-import { requestId, type RequestIdVariables } from 'hono/request-id';
-import { model, modelList } from '../src/core/protocol/chat-response.ts';
+import type { Hono } from 'hono';
+import { type Model, model, modelList } from '../src/core/protocol/chat-response.ts';
 import { RequestError } from '../src/core/protocol/failure.ts';
 import { authorise } from './authorise.ts';
 import { chatCompletions } from './chat-completions.ts';
 import type { Deps } from './deps.ts';
-import { errorResponse } from './error-response.ts';
-import { logFailure } from './log-failure.ts';
+import { docsPage } from './docs-page.ts';
+import { imageTask } from './image-tasks.ts';
+import { type ApiDescription, describeApi } from './openapi.ts';
+import { servedModels } from './model-chain.ts';
+import { createReadiness } from './readiness.ts';
+import { responses } from './responses.ts';
+import { serveMetrics } from './serve-metrics.ts';
+import { addRoutes, type Env, openShell, type Route } from './shell.ts';
+import { jsonResponse } from './sized-response.ts';
 
-export type App = Hono<{ Variables: RequestIdVariables }>;
+export type App = Hono<Env>;
 
-const ROUTES = [
-  { method: 'POST', path: '/v1/chat/completions' },
-  { method: 'GET', path: '/v1/models' },
-  { method: 'GET', path: '/v1/models/:model{.+}' },
-  { method: 'GET', path: '/healthz' },
-] as const;
-
-/** The route table. Every failure below it, 404 and 405 included, leaves as an OpenAI error object. */
+/** The route table. What holds for every route, errors and preflights above all, is in shell.ts. */
 export function createApp(deps: Deps): App {
   const { config } = deps;
-  const app: App = new Hono();
-  const created = deps.unixSeconds();
-  const theModel = model(config.model, created);
+  let described: ApiDescription | undefined;
+  const api = (): ApiDescription => (described ??= describeApi());
+  const startedSeconds = deps.unixSeconds();
+  const models = servedModels(config).map((name) => model(name, startedSeconds));
+  const ready = createReadiness(deps);
 
-  app.use(requestId({ generator: () => deps.newId(), limitLength: 64 }));
-  const allowBrowsers = cors({
-    origin: '*',
-    allowMethods: ['GET', 'POST'],
-    exposeHeaders: ['x-request-id', 'server-timing', 'retry-after'],
-    maxAge: 86_400,
+  const app = openShell(deps);
+  app.use('/v1/*', async function requireKey(c, next) {
+    const key = await authorise(c.req.raw.headers, config.keys, deps.unixSeconds);
+    c.var.request.record.note({ key });
+    await next();
   });
-  // Only a real preflight is answered without a key; any other OPTIONS request is an unknown method.
-  app.use((c, next) => (isPreflight(c) || c.req.method !== 'OPTIONS' ? allowBrowsers(c, next) : next()));
 
-  app.post('/v1/chat/completions', (c) =>
-    chatCompletions(c.req.raw, deps, {
-      requestId: c.var.requestId,
-      waitUntil: (work) => c.executionCtx.waitUntil(work),
-    }),
-  );
-  app.get('/v1/models', async (c) => {
-    await authorise(c.req.raw.headers, config.keySha256);
-    return c.json(modelList([theModel]));
-  });
-  app.get('/v1/models/:model{.+}', async (c) => {
-    await authorise(c.req.raw.headers, config.keySha256);
-    const name = c.req.param('model');
-    if (name !== config.model) {
+  const routes: Route[] = [
+    ['POST', '/v1/chat/completions', (c) => chatCompletions(deps, c.var.request)],
+    ['POST', '/v1/responses', (c) => responses(deps, c.var.request)],
+    ['POST', '/v1/caption', (c) => imageTask('caption', c, deps, c.var.request)],
+    ['POST', '/v1/ocr', (c) => imageTask('ocr', c, deps, c.var.request)],
+    ['POST', '/v1/vqa', (c) => imageTask('vqa', c, deps, c.var.request)],
+    ['GET', '/v1/models', () => jsonResponse(modelList(models))],
+    // A name may hold slashes, as Hugging Face's do.
+    ['GET', '/v1/models/:model{.+}', (c) => jsonResponse(named(c.req.param('model') ?? ''))],
+    ['GET', '/openapi.json', () => jsonResponse(api())],
+    ['GET', '/docs', () => docsPage(api())],
+    ['GET', '/healthz', () => jsonResponse({ status: 'ok' })],
+    [
+      'GET',
+      '/readyz',
+      async (c) => {
+        const report = await ready(c.var.request.waitUntil);
+        return jsonResponse(report, { status: report.status === 'ready' ? 200 : 503 });
+      },
+    ],
+    ['GET', '/metrics', (c) => serveMetrics(c.req.raw.headers, deps)],
+  ];
+  addRoutes(app, routes);
+  return app;
+
+  function named(name: string): Model {
+    const found = models.find(({ id }) => id === name);
+    if (found === undefined) {
       throw new RequestError({ kind: 'model-not-found', model: name });
     }
-    return c.json(theModel);
-  });
-  app.get('/healthz', (c) => c.json({ status: 'ok' }));
-
-  for (const { method, path } of ROUTES) {
-    app.all(path, (c) => {
-      c.header('allow', method);
-      throw new RequestError({ kind: 'method-not-allowed', method: c.req.method, path: c.req.path });
-    });
+    return found;
   }
-  app.notFound((c) => errorResponse(new RequestError({ kind: 'not-found', method: c.req.method, path: c.req.path })));
-  app.onError((error, c) => {
-    const response = errorResponse(error);
-    if (response.status >= 500) {
-      logFailure(deps.log, error, c.var.requestId);
-    }
-    return response;
-  });
-  return app;
-}
-
-function isPreflight(c: Context): boolean {
-  return c.req.method === 'OPTIONS' && c.req.header('access-control-request-method') !== undefined;
 }

@@ -1,107 +1,121 @@
-import { REQUEST_BODY_MAX_BYTES, STREAM_GRACE_MS } from '../src/core/limits.ts';
-import { type ChatRequest, parseChatRequest, partPath } from '../src/core/protocol/chat-request.ts';
-import { RequestError } from '../src/core/protocol/failure.ts';
+import {
+  COLD_START_MAX_MS,
+  REQUEST_BODY_MAX_BYTES,
+  WHOLE_ANSWER_PATIENCE_MAX_MS,
+  WHOLE_ANSWER_PATIENCE_MS,
+} from '../src/core/limits.ts';
+import { type AnswerForm, chatForm } from '../src/core/protocol/answer-form.ts';
+import { type ChatRequest, parseChatRequest } from '../src/core/protocol/chat-request.ts';
+import { inTermsOf } from '../src/core/protocol/request-field.ts';
 import { SSE_HEADERS } from '../src/core/protocol/sse.ts';
-import { authorise } from './authorise.ts';
-import { collectAnswer } from './collect-answer.ts';
+import { ATTEMPTS_HEADER, attemptsHeader } from '../src/core/upstream/attempts-header.ts';
+import { askForStream, askForWhole, type ModelRun, type Question } from './ask-model.ts';
 import type { Deps } from './deps.ts';
-import { logFailure } from './log-failure.ts';
+import { imagesByWire } from './images-by-wire.ts';
+import { modelChain } from './model-chain.ts';
 import { orTimeout } from './or-timeout.ts';
-import { prepareImage, type PreparedImage } from './prepare-image.ts';
-import { readJson } from './read-body.ts';
+import type { ImageContext } from './prepare-image.ts';
+import { parseJson } from './read-body.ts';
 import { relayAnswer } from './relay-stream.ts';
-import { startStopwatch, type Stopwatch } from './stopwatch.ts';
-import { callUpstream } from './upstream.ts';
-import { type AnswerEvent, type Expected, expectedOf, readAnswer } from './upstream-answer.ts';
-import { upstreamBody } from './upstream-body.ts';
+import type { RequestContext } from './request-context.ts';
+import { jsonResponse, textResponse } from './sized-response.ts';
 
-export interface RequestContext {
-  requestId: string;
-  /** Keeps work alive that other requests share, though this one's client may leave. */
-  waitUntil: (work: Promise<unknown>) => void;
+/** A question to the model, wherever it came from, and how its answer is to be written. */
+export interface ChatTask {
+  chat: ChatRequest;
+  form: AnswerForm;
+  /** Images that came beside the request; see {@link ImageContext}. */
+  enclosed?: ImageContext['enclosed'];
 }
 
-/** POST /v1/chat/completions, from key to last token. */
-export async function chatCompletions(request: Request, deps: Deps, context: RequestContext): Promise<Response> {
-  const { config } = deps;
-  await authorise(request.headers, config.keySha256);
+/** POST /v1/chat/completions */
+export async function chatCompletions(deps: Deps, context: RequestContext): Promise<Response> {
   startLoading(deps, context);
+  const chat = parseChatRequest(parseJson(await context.receive(REQUEST_BODY_MAX_BYTES)), { parts: 'client' });
+  return answerChat({ chat, form: chatForm }, deps, context);
+}
 
-  const stopwatch = startStopwatch(deps.now);
-  // On a fresh isolate this holds the loading too: both share one thread.
-  const body = await stopwatch.time('receive', () => readJson(request, REQUEST_BODY_MAX_BYTES));
-  const chat = parseChatRequest(body, { parts: 'client' });
-  if (chat.model !== config.model) {
-    throw new RequestError({ kind: 'model-not-found', model: chat.model });
+/** The recipe of every route that asks the model, from a valid chat request to the last token. */
+export async function answerChat(task: ChatTask, deps: Deps, context: RequestContext): Promise<Response> {
+  try {
+    return await answer(task, deps, context);
+  } catch (error) {
+    throw inTermsOf(task.form.fieldName, error);
   }
+}
+
+async function answer(
+  { chat, form, enclosed = new Map() }: ChatTask,
+  deps: Deps,
+  context: RequestContext,
+): Promise<Response> {
+  const { config } = deps;
+  const { stopwatch, record } = context;
+  const chain = modelChain(chat, config);
+  record.note({ model: chat.model, stream: chat.stream });
 
   const stop = new AbortController();
-  const signal = AbortSignal.any([request.signal, stop.signal]);
-  const images = await prepareImages(chat, deps, stopwatch, signal);
-  const answer = stopwatch.time('upstream', async () =>
-    callUpstream(deps, {
-      body: upstreamBody(chat, config.upstream.model, images, deps.newId()),
-      visionSha256: await visionOf(images, deps),
-      requestId: context.requestId,
-      signal,
-    }),
-  );
-  const expected = expectedOf(
+  const signal = AbortSignal.any([context.signal, stop.signal]);
+  const images = imagesByWire(chat, deps, { stopwatch, signal, enclosed });
+  // What is wrong with an image is told before any upstream is called.
+  record.note({ images: (await images(chain[0]?.[0]?.wire ?? 'original')).length });
+  const question: Question = {
     chat,
-    images.reduce((sum, image) => sum + image.tokens, 0),
-  );
-  const events = readWhenOpen(answer, expected);
-  const identity = { id: `chatcmpl-${deps.newId()}`, created: deps.unixSeconds(), model: config.model };
+    chain,
+    images,
+    place: context.place,
+    patienceMs: chat.stream ? COLD_START_MAX_MS : patienceOf(context.headers),
+    requestId: context.requestId,
+    identity: { id: `chatcmpl-${deps.newId()}`, created: deps.unixSeconds(), model: chat.model },
+    signal,
+    waitUntil: context.waitUntil,
+  };
 
   if (!chat.stream) {
-    const completion = await collectAnswer(events, identity, expected);
-    return Response.json(completion, { headers: { 'server-timing': stopwatch.header() } });
+    const body = form.whole(await outcomeOf(askForWhole(deps, question)));
+    const headers = { 'server-timing': stopwatch.header() };
+    return typeof body === 'string' ? textResponse(body, { headers }) : jsonResponse(body, { headers });
   }
+  const run = askForStream(deps, question);
   // A failure within the grace keeps its real HTTP status; later ones can only be told in-band.
-  await orTimeout(answer, STREAM_GRACE_MS);
-  const stream = relayAnswer(events, {
-    identity,
-    includeUsage: chat.includeUsage,
+  await outcomeOf(run, config.streamGraceMs);
+  const stream = relayAnswer(whenBound(run), {
+    identity: question.identity,
+    includeUsage: chat.includeUsage || form.showsUsage,
+    writer: form.stream(question.identity),
     stop,
     signal,
-    onFailure: (error) => logFailure(deps.log, error, context.requestId),
+    onEnd: (end, bytesOut) => record.close(end, bytesOut),
   });
   return new Response(stream, { headers: { ...SSE_HEADERS, 'server-timing': stopwatch.header() } });
+
+  /** Waits for what became of the calls, and tells the client of them. */
+  async function outcomeOf<Answer>(asked: ModelRun<Answer>): Promise<Answer>;
+  async function outcomeOf<Answer>(asked: ModelRun<Answer>, graceMs: number): Promise<Answer | null>;
+  async function outcomeOf<Answer>(asked: ModelRun<Answer>, graceMs?: number): Promise<Answer | null> {
+    record.called(asked.ledger);
+    const given = stopwatch.time('upstream', () => asked.answer);
+    try {
+      return await (graceMs === undefined ? given : orTimeout(given, graceMs));
+    } finally {
+      context.header(ATTEMPTS_HEADER, attemptsHeader(asked.state()));
+    }
+  }
 }
 
 /** The runtime and the patch embedding load while the body is still arriving. Who needs them sees a failure again. */
-function startLoading({ config, embedder }: Deps, { waitUntil }: RequestContext): void {
-  if (config.upstream.wire === 'image_embeds') {
+export function startLoading({ config, embedder }: Deps, { waitUntil }: RequestContext): void {
+  if (config.upstreams.some(({ wire }) => wire === 'image_embeds')) {
     waitUntil(embedder.warm().catch(() => undefined));
   }
 }
 
-/** One image after another: the peak is that of the largest photo, not of their sum. */
-async function prepareImages(
-  chat: ChatRequest,
-  deps: Deps,
-  stopwatch: Stopwatch,
-  signal: AbortSignal,
-): Promise<PreparedImage[]> {
-  const images: PreparedImage[] = [];
-  for (const [m, { content }] of chat.messages.entries()) {
-    for (const [p, part] of content.entries()) {
-      if (part.type === 'image_url') {
-        images.push(await prepareImage(part.url, `${partPath(m, p)}.image_url.url`, deps, { stopwatch, signal }));
-      }
-    }
-  }
-  return images;
+async function* whenBound<Event>(run: ModelRun<AsyncGenerator<Event, void>>): AsyncGenerator<Event, void> {
+  yield* await run.answer;
 }
 
-async function visionOf(images: PreparedImage[], { bundle }: Deps): Promise<string | null> {
-  const embedded = images.some((image) => image.part === 'image_embeds');
-  return embedded ? (await bundle.manifest()).vision.sha256 : null;
-}
-
-async function* readWhenOpen(
-  answer: Promise<ReadableStream<Uint8Array<ArrayBuffer>>>,
-  expected: Expected,
-): AsyncGenerator<AnswerEvent, void> {
-  yield* readAnswer(await answer, expected);
+/** openai-node and openai-python say how many seconds they wait for a whole answer. */
+function patienceOf(headers: Headers): number {
+  const seconds = Number(headers.get('x-stainless-timeout') ?? Number.NaN);
+  return seconds > 0 ? Math.min(seconds * 1000, WHOLE_ANSWER_PATIENCE_MAX_MS) : WHOLE_ANSWER_PATIENCE_MS;
 }

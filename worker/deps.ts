@@ -1,16 +1,20 @@
 import type { PatchEmbedder } from '../src/core/image/patch-embedder.ts';
+import { type Fleet, NEW_FLEET } from '../src/core/upstream/fleet.ts';
+import type { KnownSight } from '../src/core/upstream/sight.ts';
 import { assetFiles, type Bundle, openBundle, r2Files } from './bundle.ts';
 import { type Config, readConfig } from './env.ts';
+import type { LogEntry } from './log-line.ts';
+import { createMetrics, type Metrics } from './metrics.ts';
 import { createPatchSession } from './patch-session.ts';
+import { createRecorder } from './recorder.ts';
+import type { Outcome } from './request-record.ts';
+import { runtimeTrace, type Trace } from './trace.ts';
 
 /** One structured line; never prompts, images, keys or query strings. */
-export type Log = (entry: Record<string, string | number | null>) => void;
+export type Log = (entry: LogEntry) => void;
 
-/** Everything the app takes from outside. */
-export interface Deps {
-  config: Config;
-  bundle: Bundle;
-  embedder: PatchEmbedder & { warm(): Promise<void> };
+/** Network, clock, randomness and where lines and spans go: what is there before any configuration is read. */
+export interface World {
   /** Reaches upstream and image hosts. */
   fetch: (url: string, init: RequestInit) => Promise<Response>;
   /** Milliseconds on a clock that never goes back. Cloudflare stops it while code runs; it advances with I/O. */
@@ -18,24 +22,55 @@ export interface Deps {
   unixSeconds: () => number;
   /** A random name that cannot be guessed. */
   newId: () => string;
+  /** 0 to 1; spreads load and retries, and names nothing. */
+  random: () => number;
   log: Log;
+  trace: Trace;
 }
 
-/** Wires the app to workerd. Throws RequestError `misconfigured`. */
-export function createDeps(env: object): Deps {
+/** Everything the app takes from outside. */
+export interface Deps extends World {
+  config: Config;
+  bundle: Bundle;
+  embedder: PatchEmbedder & { warm(): Promise<void> };
+  /** What this isolate has seen of its upstreams; each isolate finds out for itself. */
+  fleet: { current: Fleet };
+  /** What this isolate has found out about the sight of its upstreams; see self-test.ts. */
+  sights: Map<string, KnownSight>;
+  metrics: Metrics;
+  /** Takes what is known of a request at its end. */
+  record: (outcome: Outcome) => void;
+}
+
+/** The world as workerd has it. */
+export function createWorld(): World {
+  return {
+    fetch: (url, init) => fetch(url, init),
+    now: () => performance.now(),
+    unixSeconds: () => Math.floor(Date.now() / 1000),
+    newId: () => crypto.randomUUID().replaceAll('-', ''),
+    random: () => Math.random(),
+    log: (entry) => (entry['level'] === 'error' ? console.error : console.log)(JSON.stringify(entry)),
+    trace: runtimeTrace(),
+  };
+}
+
+/** Wires the app to its configuration. Throws RequestError `misconfigured`. */
+export function createDeps(env: object, world: World): Deps {
   const config = readConfig(env);
   const source = config.bundle;
   const bundle = openBundle(
     source.from === 'assets' ? assetFiles(source.assets) : r2Files(source.bucket, source.prefix),
   );
+  const metrics = createMetrics(world.unixSeconds());
   return {
+    ...world,
     config,
     bundle,
     embedder: createPatchSession(bundle),
-    fetch: (url, init) => fetch(url, init),
-    now: () => performance.now(),
-    unixSeconds: () => Math.floor(Date.now() / 1000),
-    newId: () => crypto.randomUUID().replaceAll('-', ''),
-    log: (entry) => console.error(JSON.stringify(entry)),
+    metrics,
+    fleet: { current: NEW_FLEET },
+    sights: new Map(),
+    record: createRecorder({ log: world.log, metrics, analytics: config.analytics }),
   };
 }

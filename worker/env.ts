@@ -1,49 +1,84 @@
 import * as z from 'zod';
-import { RequestError } from '../src/core/protocol/failure.ts';
-
-/** How an image travels upstream (ARCHITECTURE.md, "Between worker and endpoint"). */
-export type WireForm = 'image_embeds' | 'pixels' | 'original';
-
-export interface Upstream {
-  /** Base of an OpenAI-compatible API, without `/v1`. */
-  url: URL;
-  apiKey: string | null;
-  wire: WireForm;
-  /** The model's name there. */
-  model: string;
-}
+import {
+  STREAM_GRACE_MAX_MS,
+  STREAM_GRACE_MS,
+  UPSTREAM_FIRST_BYTE_TIMEOUT_MAX_MS,
+  UPSTREAM_TIMEOUT_MIN_MS,
+} from '../src/core/limits.ts';
+import type { TaskPrompts } from '../src/core/protocol/image-task-request.ts';
+import { type ApiKeys, kvKeys, listedKeys } from './api-keys.ts';
+import { taskPromptsSchema } from './task-prompts.ts';
+import { readFallbacks, readUpstreams, type Upstream } from './upstream-config.ts';
+import { numberVariable, readVariables } from './variables.ts';
 
 /** Where the edge bundle is read from. */
 export type BundleSource = { from: 'assets'; assets: Fetcher } | { from: 'r2'; bucket: R2Bucket; prefix: string };
+
+/**
+ * What is done about upstreams that may not see the images they are sent: `readyz` tests them when readiness is asked
+ * for; `require` also keeps images from every upstream that is not proven to see.
+ */
+export type SelfTestMode = 'readyz' | 'require';
 
 /** Settings of the worker, validated once. */
 export interface Config {
   /** The model's name towards clients. */
   model: string;
-  /** SHA-256 of the one accepted key; null serves anybody, which must be asked for. */
-  keySha256: Uint8Array<ArrayBuffer> | null;
-  upstream: Upstream;
+  /** Who may ask; null serves anybody, which must be asked for. */
+  keys: ApiKeys | null;
+  /** Who may read /metrics; `off` hides the route. */
+  metrics: 'off' | 'open' | ApiKeys;
+  /** Where data points of requests go, if anywhere. */
+  analytics: Pick<AnalyticsEngineDataset, 'writeDataPoint'> | null;
+  /** What a model is asked on the routes that bring no question. */
+  taskPrompts: (model: string) => TaskPrompts;
+  /** In the order of their configuration. */
+  upstreams: readonly Upstream[];
+  /** For each model, those to go on with when all its upstreams have failed. */
+  fallbacks: ReadonlyMap<string, readonly string[]>;
+  /** Silence after which a second upstream is asked as well; null never. */
+  hedgeAfterMs: number | null;
+  /** How long a stream waits for its first piece before it answers 200. */
+  streamGraceMs: number;
+  selfTest: SelfTestMode;
   bundle: BundleSource;
 }
 
-const hexSha256 = z
-  .string()
-  .regex(/^[0-9a-f]{64}$/i, 'expected the SHA-256 of the key as 64 hex digits')
-  .transform((hex) => Uint8Array.from(hex.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16)));
+const binding = <Type>() => z.custom<Type>(isBinding, 'expected the binding');
 
 const auth = z.discriminatedUnion('AUTH', [
   z.object({ AUTH: z.literal('none') }).transform(() => null),
-  z.object({ AUTH: z.literal('key'), API_KEY_SHA256: hexSha256 }).transform((vars) => vars.API_KEY_SHA256),
+  z
+    .object({
+      AUTH: z.literal('key'),
+      API_KEY_SHA256: listedKeys.optional(),
+      API_KEYS: binding<KVNamespace>().optional(),
+    })
+    .refine((vars) => vars.API_KEY_SHA256 !== undefined || vars.API_KEYS !== undefined, {
+      path: ['API_KEY_SHA256'],
+      message: 'expected this secret, or the binding API_KEYS of a KV namespace; AUTH = "none" serves anybody',
+    })
+    .transform(({ API_KEY_SHA256, API_KEYS }): ApiKeys => ({
+      listed: API_KEY_SHA256 ?? [],
+      store: API_KEYS === undefined ? null : kvKeys(API_KEYS),
+    })),
+]);
+
+const metrics = z.discriminatedUnion('METRICS', [
+  z.object({ METRICS: z.enum(['off', 'open']).default('off') }).transform(({ METRICS }) => METRICS),
+  z
+    .object({ METRICS: z.literal('key'), METRICS_KEY_SHA256: listedKeys })
+    .transform(({ METRICS_KEY_SHA256 }): ApiKeys => ({ listed: METRICS_KEY_SHA256, store: null })),
 ]);
 
 const bundle = z.discriminatedUnion('BUNDLE_SOURCE', [
   z
-    .object({ BUNDLE_SOURCE: z.literal('assets'), ASSETS: z.custom<Fetcher>(isBinding, 'expected the binding') })
+    .object({ BUNDLE_SOURCE: z.literal('assets'), ASSETS: binding<Fetcher>() })
     .transform(({ ASSETS }): BundleSource => ({ from: 'assets', assets: ASSETS })),
   z
     .object({
       BUNDLE_SOURCE: z.literal('r2'),
-      BUNDLES: z.custom<R2Bucket>(isBinding, 'expected the binding'),
+      BUNDLES: binding<R2Bucket>(),
       BUNDLE_PREFIX: z.string().default(''),
     })
     .transform(({ BUNDLES, BUNDLE_PREFIX }): BundleSource => ({ from: 'r2', bucket: BUNDLES, prefix: BUNDLE_PREFIX })),
@@ -51,10 +86,13 @@ const bundle = z.discriminatedUnion('BUNDLE_SOURCE', [
 
 const settings = z.object({
   MODEL: z.string().min(1),
-  UPSTREAM_URL: z.url({ protocol: /^https?$/ }).transform((text) => new URL(text)),
-  UPSTREAM_WIRE: z.enum(['image_embeds', 'pixels', 'original']),
-  UPSTREAM_MODEL: z.string().default(''),
-  UPSTREAM_API_KEY: z.string().min(1).optional(),
+  HEDGE_AFTER_MS: numberVariable(
+    z.union([z.literal(0), z.int().min(UPSTREAM_TIMEOUT_MIN_MS).max(UPSTREAM_FIRST_BYTE_TIMEOUT_MAX_MS)]).default(0),
+  ),
+  STREAM_GRACE_MS: numberVariable(z.int().min(0).max(STREAM_GRACE_MAX_MS).default(STREAM_GRACE_MS)),
+  SELF_TEST: z.enum(['readyz', 'require']).default('readyz'),
+  ANALYTICS: binding<AnalyticsEngineDataset>().optional(),
+  TASK_PROMPTS: taskPromptsSchema,
 });
 
 /**
@@ -63,27 +101,21 @@ const settings = z.object({
  * @throws RequestError `misconfigured` that names the variable, so that a wrong deployment says so on its first request.
  */
 export function readConfig(env: object): Config {
-  const vars = check(settings, env);
+  const vars = readVariables(settings, env);
+  const upstreams = readUpstreams(env, vars.MODEL);
   return {
     model: vars.MODEL,
-    keySha256: check(auth, env),
-    bundle: check(bundle, env),
-    upstream: {
-      url: vars.UPSTREAM_URL,
-      apiKey: vars.UPSTREAM_API_KEY ?? null,
-      wire: vars.UPSTREAM_WIRE,
-      model: vars.UPSTREAM_MODEL === '' ? vars.MODEL : vars.UPSTREAM_MODEL,
-    },
+    keys: readVariables(auth, env),
+    metrics: readVariables(metrics, env),
+    analytics: vars.ANALYTICS ?? null,
+    taskPrompts: vars.TASK_PROMPTS,
+    bundle: readVariables(bundle, env),
+    upstreams,
+    fallbacks: readFallbacks(env, upstreams),
+    hedgeAfterMs: vars.HEDGE_AFTER_MS === 0 ? null : vars.HEDGE_AFTER_MS,
+    streamGraceMs: vars.STREAM_GRACE_MS,
+    selfTest: vars.SELF_TEST,
   };
-}
-
-function check<Schema extends z.ZodType>(schema: Schema, env: object): z.output<Schema> {
-  const parsed = schema.safeParse(env);
-  if (!parsed.success) {
-    const faults = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
-    throw new RequestError({ kind: 'misconfigured', message: `Worker configuration: ${faults.join('; ')}` });
-  }
-  return parsed.data;
 }
 
 function isBinding(value: unknown): boolean {

@@ -1,4 +1,5 @@
 import { RequestError, toWireError, type Failure, type OpenAIError } from '../src/core/protocol/failure.ts';
+import { jsonResponse } from './sized-response.ts';
 
 /** What a thrown thing tells the client. Anything that is no RequestError is a bug: its text stays in the log. */
 export function failureOf(error: unknown): Failure {
@@ -15,18 +16,20 @@ export function errorBody(error: unknown): OpenAIError {
 export function errorResponse(error: unknown): Response {
   const failure = failureOf(error);
   const { status, body, retryAfterSeconds } = toWireError(failure);
-  const response = Response.json(body, { status });
-  if (status >= 500) {
-    // openai-node retries any 5xx unless told; a wrong setting does not heal in half a second.
-    response.headers.set('x-should-retry', String(isRetryable(failure)));
-  }
+  const response = jsonResponse(body, { status });
+  // Told on every error: openai-node retries any 5xx and 409 by itself; a wrong setting does not heal in half a second.
+  response.headers.set('x-should-retry', String(isRetryable(failure, status)));
   if (retryAfterSeconds !== undefined) {
-    response.headers.set('retry-after', String(retryAfterSeconds));
+    response.headers.set('retry-after', String(Math.ceil(retryAfterSeconds)));
+    response.headers.set('retry-after-ms', String(Math.ceil(retryAfterSeconds * 1000)));
   }
   return response;
 }
 
 /** Whether the same request may succeed a moment later; decided here and nowhere else. */
-function isRetryable(failure: Failure): boolean {
-  return failure.kind !== 'misconfigured' && failure.kind !== 'upstream-rejected';
+function isRetryable(failure: Failure, status: number): boolean {
+  if (failure.kind === 'upstream-rejected') {
+    return failure.status >= 500;
+  }
+  return status >= 500 && failure.kind !== 'misconfigured' && failure.kind !== 'upstream-blind';
 }

@@ -1,17 +1,23 @@
 import { createApp, type App } from './app.ts';
-import { createDeps } from './deps.ts';
-import { errorResponse } from './error-response.ts';
+import { createDeps, createWorld } from './deps.ts';
+import { refuseAll } from './refuse-all.ts';
 
 /** Per isolate: the configuration never changes while an isolate lives, and the loaded model is shared by its requests. */
 let app: App | undefined;
 
 export default {
   fetch(request, env, ctx) {
-    try {
-      app ??= createApp(createDeps(env));
-    } catch (error) {
-      return errorResponse(error);
-    }
+    app ??= openApp(env);
     return app.fetch(request, env, ctx);
   },
 } satisfies ExportedHandler<Env>;
+
+/** A worker that is configured wrongly still answers, and says what is wrong. */
+function openApp(env: Env): App {
+  const world = createWorld();
+  try {
+    return createApp(createDeps(env, world));
+  } catch (error) {
+    return refuseAll(error, world);
+  }
+}

@@ -3,6 +3,7 @@ import { encodeTorchTensor } from '../src/core/bytes/torch-tensor.ts';
 import { patchify } from '../src/core/image/patchify.ts';
 import { preprocess } from '../src/core/image/preprocess.ts';
 import { sniffImage } from '../src/core/image/sniff.ts';
+import type { WireForm } from '../src/core/upstream/capability.ts';
 import type { Deps } from './deps.ts';
 import { decodeImage } from './decode-image.ts';
 import { encodePng } from './encode-png.ts';
@@ -20,6 +21,16 @@ export interface PreparedImage {
   tokens: number;
 }
 
+/** What the preparation of a request's images has in common. */
+export interface ImageContext {
+  /** The form that the upstream takes. */
+  wire: WireForm;
+  stopwatch: Stopwatch;
+  signal: AbortSignal;
+  /** Files that came beside the request, by the `cid:` URL that names them in it (RFC 2392). */
+  enclosed: ReadonlyMap<string, Uint8Array<ArrayBuffer>>;
+}
+
 /**
  * From a client's URL to what the upstream takes: load, sniff, decode, preprocess, embed.
  *
@@ -31,12 +42,11 @@ export interface PreparedImage {
 export async function prepareImage(
   url: string,
   param: string,
-  { config, bundle, embedder, fetch }: Deps,
-  { stopwatch, signal }: { stopwatch: Stopwatch; signal: AbortSignal },
+  { bundle, embedder, fetch }: Pick<Deps, 'bundle' | 'embedder' | 'fetch'>,
+  { wire, stopwatch, signal, enclosed }: ImageContext,
 ): Promise<PreparedImage> {
-  const file = await stopwatch.time('fetch', () => loadImage(url, param, fetch, signal));
+  const file = enclosed.get(url) ?? (await stopwatch.time('fetch', () => loadImage(url, param, fetch, signal)));
   const header = sniffImage(file, param);
-  const { wire } = config.upstream;
   if (wire === 'original') {
     return { part: 'image_url', prefix: `data:image/${header.format};base64,`, payload: [file], tokens: 0 };
   }

@@ -44,16 +44,25 @@ export function declaredLength(headers: Headers): number | null {
 }
 
 /**
- * The JSON of a request body.
+ * The body of a request.
  *
- * @throws RequestError `body-too-large`, or `invalid-request` for bytes that are not JSON in UTF-8, or JSON that would
- *   become far more memory than it has bytes.
+ * @throws RequestError `body-too-large`
  */
-export async function readJson(request: Request, limitBytes: number): Promise<unknown> {
+export async function readBytes(request: Request, limitBytes: number): Promise<Uint8Array<ArrayBuffer>> {
   const bytes = await readLimited(request.body, declaredLength(request.headers), limitBytes);
   if (bytes === null) {
     throw new RequestError({ kind: 'body-too-large', limitBytes });
   }
+  return bytes;
+}
+
+/**
+ * A request body as JSON.
+ *
+ * @throws RequestError `invalid-request` for bytes that are not JSON in UTF-8, or JSON that would become far more memory
+ *   than it has bytes.
+ */
+export function parseJson(bytes: Uint8Array): unknown {
   if (countJsonMarks(bytes) > REQUEST_JSON_MARKS_MAX) {
     const message = `The request body holds over ${REQUEST_JSON_MARKS_MAX} JSON values`;
     throw new RequestError({ kind: 'invalid-request', param: null, message });

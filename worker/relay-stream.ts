@@ -1,4 +1,5 @@
-import { PING_INTERVAL_MS, UPSTREAM_IDLE_TIMEOUT_MS } from '../src/core/limits.ts';
+import { PING_INTERVAL_MS } from '../src/core/limits.ts';
+import type { StreamWriter } from '../src/core/protocol/answer-form.ts';
 import {
   deltaChunk,
   finishChunk,
@@ -6,95 +7,116 @@ import {
   roleChunk,
   usageChunk,
 } from '../src/core/protocol/chat-response.ts';
-import { RequestError } from '../src/core/protocol/failure.ts';
-import { DONE, encodeEvent, PING } from '../src/core/protocol/sse.ts';
+import { PING } from '../src/core/protocol/sse.ts';
 import { errorBody } from './error-response.ts';
 import { orTimeout } from './or-timeout.ts';
+import type { RequestEnd } from './request-record.ts';
 import type { AnswerEvent } from './upstream-answer.ts';
 
 export interface Relay {
   identity: ResponseIdentity;
   includeUsage: boolean;
+  /** How chunks are written for this client. */
+  writer: StreamWriter;
   /** Stops upstream: the client has left, or the relay gives up. */
   stop: AbortController;
   /** Aborted by `stop` or by the end of the client's request. */
   signal: AbortSignal;
-  /** Told once about an answer that ended in an error. */
-  onFailure(error: unknown): void;
+  /** Told when the stream has ended, and how many bytes were written; the first call counts. */
+  onEnd(end: RequestEnd, bytesOut: number): void;
   /** Silence after which a ping is sent. */
   pingMs?: number;
-  /** Silence of upstream after which the answer counts as broken. */
-  idleMs?: number;
 }
 
 /**
- * An answer as OpenAI's event stream: each choice begins with its role and ends with its finish reason.
+ * An answer as an event stream: each choice begins with its role and ends with its finish reason.
  *
- * Pulled by the client: a slow reader slows upstream down. A failure becomes `data: {"error": …}` without `[DONE]`, the
- * one signal that every measured client takes for an error. Finish reasons, usage and `[DONE]` are sent together, after
+ * Pulled by the client: a slow reader slows upstream down. A failure becomes an error event without `[DONE]`, the one
+ * signal that every measured client takes for an error. Finish reasons, usage and `[DONE]` are sent together, after
  * the answer is proven whole. Comments fill the silence: they keep proxies open, and writing one is how workerd finds
  * out that a client has left before the first token.
  */
 export function relayAnswer(answer: AsyncIterator<AnswerEvent, void>, relay: Relay): ReadableStream<Uint8Array> {
-  const { identity, includeUsage, stop, signal, pingMs = PING_INTERVAL_MS, idleMs = UPSTREAM_IDLE_TIMEOUT_MS } = relay;
+  const { identity, includeUsage, writer, stop, signal, pingMs = PING_INTERVAL_MS } = relay;
   const utf8 = new TextEncoder();
-  let next: Promise<IteratorResult<AnswerEvent, void>> | undefined;
-  let silentMs = 0;
   const begun = new Set<number>();
+  let next: Promise<IteratorResult<AnswerEvent, void>> | undefined;
+  let open = true;
+  let bytesOut = 0;
+
+  /** Waits for one event, or for a while, and gives what the client is to be sent: sometimes nothing. */
+  async function step(): Promise<string> {
+    next ??= answer.next();
+    const result = await orTimeout(next, pingMs);
+    if (result === null) {
+      return PING;
+    }
+    next = undefined;
+    if (result.done === true) {
+      throw new TypeError('an answer went on after its end');
+    }
+    const event = result.value;
+    if (event.kind !== 'end') {
+      const { index, logprobs } = event;
+      const listed = logprobs.length === 0 ? {} : { logprobs };
+      return begin(index) + writer.chunk(deltaChunk(identity, event, { includeUsage, index, ...listed }));
+    }
+    open = false;
+    const last = event.finishReasons.map(
+      (reason, index) => begin(index) + writer.chunk(finishChunk(identity, reason, { includeUsage, index })),
+    );
+    const usage = includeUsage && event.usage !== null ? writer.chunk(usageChunk(identity, event.usage)) : '';
+    return last.join('') + usage + writer.done();
+  }
+
+  function begin(index: number): string {
+    if (begun.has(index)) {
+      return '';
+    }
+    begun.add(index);
+    return writer.chunk(roleChunk(identity, { includeUsage, index }));
+  }
 
   async function pull(client: ReadableStreamDefaultController<Uint8Array>): Promise<void> {
-    const write = (text: string) => client.enqueue(utf8.encode(text));
-    const begin = (index: number) => {
-      if (!begun.has(index)) {
-        begun.add(index);
-        write(encodeEvent(roleChunk(identity, { includeUsage, index })));
-      }
+    const write = (text: string): void => {
+      const bytes = utf8.encode(text);
+      bytesOut += bytes.length;
+      client.enqueue(bytes);
     };
     try {
-      next ??= answer.next();
-      const result = await orTimeout(next, pingMs);
-      if (result === null) {
-        silentMs += pingMs;
-        if (silentMs >= idleMs) {
-          throw new RequestError({ kind: 'upstream-broke', message: `The model server was silent for ${silentMs} ms` });
-        }
-        write(PING);
-        return;
+      let text = '';
+      // A stream is not pulled again by itself when a pull has brought nothing.
+      while (open && text === '') {
+        text = await step();
       }
-      next = undefined;
-      silentMs = 0;
-      if (result.done === true) {
+      write(text);
+      if (!open) {
         client.close();
-        return;
+        tell({ how: 'answered', status: 200 });
       }
-      const event = result.value;
-      if (event.kind !== 'end') {
-        const { index, logprobs } = event;
-        begin(index);
-        const listed = logprobs.length === 0 ? {} : { logprobs };
-        write(encodeEvent(deltaChunk(identity, event, { includeUsage, index, ...listed })));
-        return;
-      }
-      for (const [index, reason] of event.finishReasons.entries()) {
-        begin(index);
-        write(encodeEvent(finishChunk(identity, reason, { includeUsage, index })));
-      }
-      if (includeUsage) {
-        write(encodeEvent(usageChunk(identity, event.usage)));
-      }
-      write(DONE);
-      client.close();
     } catch (error) {
       if (signal.aborted) {
         // The client has left; what broke is its own doing and nobody reads the rest.
+        left();
         return;
       }
-      relay.onFailure(error);
-      stop.abort();
-      write(encodeEvent(errorBody(error)));
+      write(writer.failure(errorBody(error)));
       client.close();
+      tell({ how: 'failed', status: 200, error });
+      stop.abort();
     }
   }
 
+  function tell(end: RequestEnd): void {
+    signal.removeEventListener('abort', left);
+    relay.onEnd(end, bytesOut);
+  }
+
+  function left(): void {
+    tell({ how: 'left' });
+  }
+
+  // A client may leave while nothing is being written for it.
+  signal.addEventListener('abort', left, { once: true });
   return new ReadableStream({ pull, cancel: () => stop.abort() }, { highWaterMark: 0 });
 }

@@ -6,6 +6,8 @@ import { upstreamFields } from './upstream-fields.ts';
 /** A request body of known length that is written while it is sent. */
 export interface UpstreamBody {
   byteLength: number;
+  /** The bytes themselves where there is no image among them; a stream would cost a third of a millisecond. */
+  whole: Uint8Array | null;
   /** Can be opened once. Peak memory: one 64 KB piece of base64. */
   open(): ReadableStream<Uint8Array>;
 }
@@ -15,21 +17,24 @@ export interface UpstreamBody {
  *
  * @param images in the order of their parts.
  * @param marker a string that no client can know; it holds the images' places in the skeleton.
+ * @param more fields that depend on the server, over those of the request.
  */
 export function upstreamBody(
   chat: ChatRequest,
   model: string,
   images: readonly PreparedImage[],
   marker: string,
+  more: object = {},
 ): UpstreamBody {
   const utf8 = new TextEncoder();
-  const pieces = skeleton(chat, model, images, marker)
+  const pieces = JSON.stringify({ ...skeleton(chat, model, images, marker), ...more })
     .split(marker)
     .map((text) => utf8.encode(text));
   const payloads = images.map((image) => image.payload);
   const payloadBytes = payloads.map((parts) => base64Length(parts.reduce((sum, part) => sum + part.byteLength, 0)));
   return {
     byteLength: [...pieces.map((piece) => piece.byteLength), ...payloadBytes].reduce((sum, bytes) => sum + bytes, 0),
+    whole: images.length === 0 ? (pieces[0] ?? null) : null,
     open: () => streamOf(interleave(pieces, payloads)),
   };
 }
@@ -54,12 +59,11 @@ function streamOf(pieces: Iterator<Uint8Array>): ReadableStream<Uint8Array> {
   });
 }
 
-function skeleton(chat: ChatRequest, model: string, images: readonly PreparedImage[], marker: string): string {
+function skeleton(chat: ChatRequest, model: string, images: readonly PreparedImage[], marker: string): object {
   const rest = images.values();
-  const fields = upstreamFields(chat, model, (part) =>
+  return upstreamFields(chat, model, (part) =>
     part.type === 'image_url' ? imagePart(rest.next().value, marker, part.detail) : part,
   );
-  return JSON.stringify(fields);
 }
 
 function imagePart(image: PreparedImage | undefined, marker: string, detail: string): object {

@@ -1,5 +1,6 @@
-import { TOOL_CALLS_MAX } from '../src/core/limits.ts';
+import { FINISH_WORD_MAX_CHARS, TOOL_CALLS_MAX } from '../src/core/limits.ts';
 import type { AnswerDelta, FinishReason, TokenLogprob } from '../src/core/protocol/answer-delta.ts';
+import { finishReasonOf } from '../src/core/upstream/finish-reason.ts';
 import { broke, type UpstreamCall, type UpstreamChoice } from './upstream-chunk.ts';
 
 /** A piece of a choice, and the tokens behind it where upstream lists them. */
@@ -58,10 +59,11 @@ export function readChoice(): ChoiceReader {
       const deltas = deltasOf(chunk);
       const tokens = chunk.logprobs;
       const listed = [...(tokens?.content ?? []), ...(tokens?.refusal ?? [])];
-      if (finishReason !== null && (deltas.length > 0 || chunk.finish_reason)) {
+      const reason = chunk.finish_reason ? readReason(chunk.finish_reason) : null;
+      if (finishReason !== null && (deltas.length > 0 || reason !== null)) {
         throw broke('The model server went on after the end of its answer');
       }
-      finishReason = chunk.finish_reason ?? finishReason;
+      finishReason = reason ?? finishReason;
       if (deltas.length === 0 && listed.length > 0) {
         // A token that shows nothing yet, such as half a character.
         deltas.push({ kind: tokens?.refusal.length ? 'refusal' : 'text', text: '' });
@@ -71,4 +73,12 @@ export function readChoice(): ChoiceReader {
     },
     finishReason: () => finishReason,
   };
+}
+
+function readReason(word: string): FinishReason {
+  const reason = finishReasonOf(word);
+  if (reason === null) {
+    throw broke(`The model server ended its answer with '${word.slice(0, FINISH_WORD_MAX_CHARS)}'`);
+  }
+  return reason;
 }

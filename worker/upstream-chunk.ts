@@ -1,7 +1,7 @@
 import * as z from 'zod';
-import { UPSTREAM_MESSAGE_MAX_CHARS } from '../src/core/limits.ts';
-import { FINISH_REASONS, type Usage } from '../src/core/protocol/answer-delta.ts';
+import type { Usage } from '../src/core/protocol/answer-delta.ts';
 import { RequestError } from '../src/core/protocol/failure.ts';
+import { readErrorObject } from '../src/core/upstream/error-object.ts';
 
 /** One chunk of an upstream's answer; lenient where nothing depends on it: engines add fields, and leave out empty ones. */
 export type UpstreamChunk = z.output<typeof chunkSchema>;
@@ -48,23 +48,23 @@ const choice = z.object({
       tool_calls: z.array(toolCall).nullish(),
     })
     .nullish(),
-  finish_reason: z.enum(FINISH_REASONS).nullish(),
+  finish_reason: z.string().nullish(),
   logprobs: z.object({ content: tokens, refusal: tokens }).nullish(),
 });
 
 const chunkSchema = z.object({
-  choices: z.array(choice),
+  choices: z
+    .array(choice)
+    .nullish()
+    .transform((list) => list ?? []),
   usage: z
     .object({ prompt_tokens: z.int().nonnegative(), completion_tokens: z.int().nonnegative() })
+    .transform((usage): Usage => ({ promptTokens: usage.prompt_tokens, completionTokens: usage.completion_tokens }))
     .nullish()
-    .transform((usage): Usage | null =>
-      usage === null || usage === undefined
-        ? null
-        : { promptTokens: usage.prompt_tokens, completionTokens: usage.completion_tokens },
-    ),
+    .transform((usage) => usage ?? null)
+    // Some write an empty object until they know; whether it was ever known is asked at the end.
+    .catch(null),
 });
-
-const errorSchema = z.object({ error: z.object({ message: z.string() }) });
 
 /** @throws RequestError `upstream-broke`: not JSON, another shape, or an error that upstream reports. */
 export function parseChunk(data: string): UpstreamChunk {
@@ -74,9 +74,9 @@ export function parseChunk(data: string): UpstreamChunk {
   } catch (cause) {
     throw broke('The model server sent a malformed chunk', cause);
   }
-  const error = errorSchema.safeParse(json);
-  if (error.success) {
-    throw broke(`The model server failed: ${error.data.error.message.slice(0, UPSTREAM_MESSAGE_MAX_CHARS)}`);
+  const error = readErrorObject(json);
+  if (error !== null) {
+    throw new RequestError({ kind: 'upstream-broke', message: 'The model server failed', said: error.message });
   }
   const chunk = chunkSchema.safeParse(json);
   if (!chunk.success) {

@@ -1,14 +1,15 @@
-import * as z from 'zod';
-import { UPSTREAM_ERROR_MAX_BYTES, UPSTREAM_MESSAGE_MAX_CHARS } from '../src/core/limits.ts';
+import { UPSTREAM_ERROR_MAX_BYTES } from '../src/core/limits.ts';
 import { RequestError, type Failure } from '../src/core/protocol/failure.ts';
+import { type ErrorWords, readErrorObject } from '../src/core/upstream/error-object.ts';
+import { readRetryAfter } from '../src/core/upstream/retry-after.ts';
 import type { Deps } from './deps.ts';
 import { readLimited } from './read-body.ts';
 import type { UpstreamBody } from './upstream-body.ts';
-
-/** Hash of the vision weights that made the embeddings; an endpoint with other weights answers `vision_mismatch`. */
-const VISION_HEADER = 'x-vora-vision';
+import type { Upstream } from './upstream-config.ts';
+import { VISION_HEADER } from './vision-header.ts';
 
 export interface UpstreamCall {
+  upstream: Pick<Upstream, 'url' | 'apiKey'>;
   body: UpstreamBody;
   visionSha256: string | null;
   requestId: string;
@@ -22,8 +23,8 @@ export interface UpstreamCall {
  *   answer is upstream's fault or ours (`overloaded`, `upstream-rejected`, `upstream-unreachable`, `upstream-broke`).
  */
 export async function callUpstream(
-  { config: { upstream }, fetch }: Pick<Deps, 'config' | 'fetch'>,
-  { body, visionSha256, requestId, signal }: UpstreamCall,
+  { fetch, unixSeconds }: Pick<Deps, 'fetch' | 'unixSeconds'>,
+  { upstream, body, visionSha256, requestId, signal }: UpstreamCall,
 ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
   const headers = new Headers({
     'content-type': 'application/json',
@@ -36,9 +37,9 @@ export async function callUpstream(
   if (visionSha256 !== null) {
     headers.set(VISION_HEADER, visionSha256);
   }
-  const response = await send(fetch, endpointUrl(upstream.url), { headers, body, signal });
+  const response = await send(fetch, upstreamUrl(upstream.url, '/v1/chat/completions'), { headers, body, signal });
   if (response.status !== 200) {
-    throw new RequestError(await readRejection(response));
+    throw new RequestError(await readRejection(response, unixSeconds()));
   }
   if (response.body === null || !/^text\/event-stream\b/i.test(response.headers.get('content-type') ?? '')) {
     await response.body?.cancel();
@@ -47,8 +48,9 @@ export async function callUpstream(
   return response.body;
 }
 
-function endpointUrl(base: URL): string {
-  return `${base.href.replace(/\/$/, '')}/v1/chat/completions`;
+/** A path of an upstream's API, below its base. */
+export function upstreamUrl(base: URL, path: string): string {
+  return `${base.href.replace(/\/$/, '')}${path}`;
 }
 
 async function send(
@@ -56,50 +58,51 @@ async function send(
   url: string,
   { headers, body, signal }: { headers: Headers; body: UpstreamBody; signal: AbortSignal },
 ): Promise<Response> {
-  // With a known length the body is sent as it is made, without chunked encoding, which some servers refuse.
-  const { readable, writable } = new FixedLengthStream(body.byteLength);
-  const sent = body.open().pipeTo(writable, { signal });
-  // A failed send shows as a failed fetch.
-  sent.catch(() => undefined);
   try {
-    return await fetch(url, { method: 'POST', headers, body: readable, signal, redirect: 'manual' });
+    const payload = body.whole ?? written(body, signal);
+    return await fetch(url, { method: 'POST', headers, body: payload, signal, redirect: 'manual' });
   } catch (cause) {
     const message = 'The model server cannot be reached';
     throw new RequestError({ kind: 'upstream-unreachable', message }, { cause });
   }
 }
 
-const errorBody = z.object({
-  error: z.object({
-    message: z.string(),
-    param: z.string().nullable().default(null),
-    code: z.string().nullable().default(null),
-  }),
-});
+/** With a known length a body is sent as it is made, without chunked encoding, which some servers refuse. */
+function written(body: UpstreamBody, signal: AbortSignal): ReadableStream {
+  const { readable, writable } = new FixedLengthStream(body.byteLength);
+  // A failed send shows as a failed fetch.
+  body
+    .open()
+    .pipeTo(writable, { signal })
+    .catch(() => undefined);
+  return readable;
+}
 
-async function readRejection(response: Response): Promise<Failure> {
+async function readRejection(response: Response, unixSeconds: number): Promise<Failure> {
   const { status } = response;
   const error = await readError(response);
-  const said = error === null ? '' : `: ${error.message.slice(0, UPSTREAM_MESSAGE_MAX_CHARS)}`;
-  if (status === 429 || status === 503) {
-    const seconds = Number(response.headers.get('retry-after') ?? '1');
-    return { kind: 'overloaded', retryAfterSeconds: Number.isFinite(seconds) && seconds >= 0 ? Math.ceil(seconds) : 1 };
+  const said = error === null ? {} : { said: error.message };
+  const retryAfterSeconds = readRetryAfter(response.headers, unixSeconds);
+  // A 503 that does not say when to come back is as likely a balancer without servers.
+  if (status === 429 || (status === 503 && retryAfterSeconds !== null)) {
+    return { kind: 'overloaded', retryAfterSeconds: Math.ceil(retryAfterSeconds ?? 1) };
   }
   if ((status === 400 || status === 413 || status === 422) && error !== null) {
     return {
       kind: 'invalid-request',
       param: error.param,
-      message: `The model server refused the request${said}`,
+      message: 'The model server refused the request',
+      ...said,
       ...(error.code === null ? {} : { code: error.code }),
     };
   }
-  return { kind: 'upstream-rejected', status, message: `The model server answered ${status}${said}` };
+  return { kind: 'upstream-rejected', status, message: `The model server answered ${status}`, ...said };
 }
 
-async function readError(response: Response): Promise<z.infer<typeof errorBody>['error'] | null> {
+async function readError(response: Response): Promise<ErrorWords | null> {
   try {
     const bytes = await readLimited(response.body, null, UPSTREAM_ERROR_MAX_BYTES);
-    return errorBody.parse(JSON.parse(new TextDecoder().decode(bytes ?? new Uint8Array(0)))).error;
+    return readErrorObject(JSON.parse(new TextDecoder().decode(bytes ?? new Uint8Array(0))));
   } catch {
     return null;
   }

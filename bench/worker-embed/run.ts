@@ -1,9 +1,8 @@
-import { execFile } from 'node:child_process';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { promisify } from 'node:util';
 import { convertV4MiniflareOptions, Miniflare } from 'miniflare';
+import { buildWorker, type WorkerModules } from '../../examples/built-worker.ts';
 import { SHAPE_7B, syntheticPatches, writeEmbedBenchGraphs } from '../embed-graphs.ts';
 import type { EmbedTimes } from '../embed-node.ts';
 
@@ -25,7 +24,7 @@ export async function benchEmbedInWorkerd(): Promise<EmbedTimes & ColdTimes> {
   const folder = await mkdtemp(join(tmpdir(), 'vora-bench-'));
   try {
     const graphs = await writeEmbedBenchGraphs(folder);
-    const modules = await bundleWorker(join(folder, 'worker'));
+    const modules = await buildWorker(join(ROOT, 'bench/worker-embed/wrangler.toml'));
     const folded = await startWorker(modules, graphs.folded);
     const unfolded = await startWorker(modules, graphs.unfolded);
     try {
@@ -53,31 +52,7 @@ export async function benchEmbedInWorkerd(): Promise<EmbedTimes & ColdTimes> {
   }
 }
 
-interface WorkerModule {
-  type: 'ESModule' | 'CompiledWasm';
-  path: string;
-  contents: Uint8Array<ArrayBuffer>;
-}
-
-/** What `wrangler deploy` would upload. */
-async function bundleWorker(folder: string): Promise<WorkerModule[]> {
-  const wrangler = join(ROOT, 'node_modules/wrangler/bin/wrangler.js');
-  const config = join(ROOT, 'bench/worker-embed/wrangler.toml');
-  await promisify(execFile)(
-    process.execPath,
-    [wrangler, 'deploy', '--dry-run', '--config', config, '--outdir', folder],
-    { env: { ...process.env, WRANGLER_SEND_METRICS: 'false', CI: '1' } },
-  );
-  const wasm = (await readdir(folder)).filter((name) => name.endsWith('.wasm'));
-  return [
-    { type: 'ESModule', path: 'index.js', contents: await readFile(join(folder, 'index.js')) },
-    ...(await Promise.all(
-      wasm.map(async (path) => ({ type: 'CompiledWasm' as const, path, contents: await readFile(join(folder, path)) })),
-    )),
-  ];
-}
-
-async function startWorker(modules: WorkerModule[], graph: string) {
+async function startWorker(modules: WorkerModules, graph: string) {
   const options = convertV4MiniflareOptions({
     modules,
     compatibilityDate: '2026-11-09',

@@ -64,6 +64,13 @@ export const JPEG_SCANS_MAX = 100;
 /** Images in one request; each is hundreds of prompt tokens. */
 export const IMAGES_PER_REQUEST_MAX = 8;
 
+/** A form with one image: its file, and the few fields beside it. */
+export const IMAGE_FORM_MAX_BYTES = IMAGE_MAX_BYTES + 64 * 1024;
+/** Fields of a form; an image task has six. */
+export const MULTIPART_PARTS_MAX = 16;
+/** Header of one form part; browsers write under 300 bytes. */
+export const MULTIPART_HEADER_MAX_BYTES = 4096;
+
 /** Messages in one chat; the longest real conversations hold a few hundred. */
 export const MESSAGES_MAX = 1024;
 /** Content parts in one message; text pieces around at most IMAGES_PER_REQUEST_MAX images. */
@@ -95,6 +102,10 @@ export const SCHEMAS_TOTAL_MAX_CHARS = 524_288;
 export const SCHEMA_DEPTH_MAX = 48;
 /** Requested answer length in tokens; the model's context is the real bound and is checked later. */
 export const ANSWER_TOKENS_MAX = 1_048_576;
+/** Metadata of a response object, repeated in it: OpenAI's own limits. */
+export const METADATA_PAIRS_MAX = 16;
+export const METADATA_KEY_MAX_CHARS = 64;
+export const METADATA_VALUE_MAX_CHARS = 512;
 /** Model names are paths or short tags. */
 export const MODEL_NAME_MAX_CHARS = 256;
 /** One SSE event from upstream; a token's chunk is under 1 KB, an error object a few KB. */
@@ -124,14 +135,89 @@ export const BUNDLE_GRAPH_MAX_BYTES = 48 * 1024 * 1024;
 export const UPSTREAM_ERROR_MAX_BYTES = 64 * 1024;
 /** Upstream's own words in our error message. */
 export const UPSTREAM_MESSAGE_MAX_CHARS = 500;
+/** A finish reason that is none of ours, in our error message. */
+export const FINISH_WORD_MAX_CHARS = 32;
 /** An answer collected for a client that does not stream; 1 M tokens are about 4 MB. */
 export const ANSWER_MAX_CHARS = 8 * 1024 * 1024;
-/** Longest silence on a client's stream: proxies cut at 30 to 100 s, and the second ping finds out that the client has left. */
-export const PING_INTERVAL_MS = 2_000;
-/** How long a stream waits for upstream's status before it answers 200 and reports failures in-band. */
-export const STREAM_GRACE_MS = 5_000;
-/** Longest silence of upstream, the wait for its first byte included; a long queue and prefill take under a minute. */
-export const UPSTREAM_IDLE_TIMEOUT_MS = 120_000;
+/** Longest silence on a client's stream. A client that has left is found out by writing to it: once where workerd holds its
+ * connection, twice behind one proxy, and upstream has to stop within a second. */
+export const PING_INTERVAL_MS = 400;
+/** How long a stream waits for the first token before it answers 200 and reports failures in-band. Until then workerd
+ * does not notice a client that closes its connection politely, and upstream has to stop within a second. */
+export const STREAM_GRACE_MS = 600;
+/** Past it proxies and clients give up on a response without headers. */
+export const STREAM_GRACE_MAX_MS = 30_000;
+/** Default and longest wait for the first piece of an answer, connection, queue and prefill included; a long queue and
+ * prefill take under a minute. */
+export const UPSTREAM_FIRST_BYTE_TIMEOUT_MS = 120_000;
+export const UPSTREAM_FIRST_BYTE_TIMEOUT_MAX_MS = 600_000;
+/** Default and longest silence between two pieces of an answer; beside another's long prefill they are seconds apart. */
+export const UPSTREAM_IDLE_TIMEOUT_MS = 60_000;
+export const UPSTREAM_IDLE_TIMEOUT_MAX_MS = 600_000;
+/** Shortest of both, and of a hedge's delay: below it a healthy server on another continent would count as silent. */
+export const UPSTREAM_TIMEOUT_MIN_MS = 100;
+
+/** Upstreams of one worker; each has its circuit in every isolate. */
+export const UPSTREAMS_MAX = 64;
+/** Models that are tried after the one asked for. */
+export const FALLBACKS_MAX = 8;
+/** Share of an upstream beside others; past a thousand to one, the other sees no traffic at all. */
+export const UPSTREAM_WEIGHT_MAX = 1000;
+/** Regions that an upstream is near to; Cloudflare has some 330 data centres. */
+export const UPSTREAM_REGIONS_MAX = 400;
+/** Calls that one request makes at most, but for polls of an upstream that is starting. */
+export const UPSTREAM_ATTEMPTS_MAX = 6;
+/** Calls of an upstream after it failed this very request. */
+export const UPSTREAM_RETRIES_MAX = 2;
+/** Full jitter waits a random part of it, doubled with each retry: long enough for a restart behind a balancer. */
+export const RETRY_BACKOFF_MS = 200;
+/** How long a request waits for upstreams that rest, where none of them starts from zero. */
+export const RETRY_PATIENCE_MS = 5_000;
+/** Retries and hedges that an isolate may make in a burst, and how many each request earns: a fifth more load at most. */
+export const RETRY_BUDGET_MAX = 10;
+export const RETRY_BUDGET_PER_REQUEST = 0.2;
+/** Outcomes that a circuit remembers, and how many of them may be failures. */
+export const CIRCUIT_WINDOW = 10;
+export const CIRCUIT_FAILURES = 3;
+/** How long an upstream is left alone after it failed, doubled each time; a process restarts in ten seconds. */
+export const CIRCUIT_OPEN_MS = 10_000;
+export const CIRCUIT_OPEN_MAX_MS = 120_000;
+/** An upstream that failed may be asked earlier when nothing else is left, but not more often. */
+export const CIRCUIT_LAST_RESORT_MS = 1_000;
+/** How often a request that waits for somebody else's probe looks again. */
+export const PROBE_POLL_MS = 250;
+/** A probe of which nothing was heard for so long is taken for lost: a runtime may end a request without a word. Longer
+ * than the first piece of an answer may take by default. */
+export const PROBE_LOST_MS = 180_000;
+/** `Retry-After` as we heed it: a zero would have us ask in a loop, an hour is longer than anybody waits. */
+export const RETRY_AFTER_DEFAULT_MS = 1_000;
+export const RETRY_AFTER_MIN_MS = 500;
+export const RETRY_AFTER_MAX_MS = 300_000;
+/** Longest start of an upstream that scales from zero; a 7B model is pulled and loaded in about five minutes. */
+export const COLD_START_MAX_MS = 900_000;
+/** How long a client that does not stream waits for an upstream to start, and the most it may say in a header. */
+export const WHOLE_ANSWER_PATIENCE_MS = 60_000;
+export const WHOLE_ANSWER_PATIENCE_MAX_MS = 600_000;
+/** How long a self-test's proof holds, and how soon one that proved nothing is repeated. */
+export const SELF_TEST_PROOF_MS = 3_600_000;
+export const SELF_TEST_RETRY_MS = 60_000;
+/** Length of a self-test's answers; the first word differs, or the first few probabilities. */
+export const SELF_TEST_ANSWER_TOKENS = 16;
+/** Longest wait for one answer of a self-test; the model may have to start first, and then it is not proven. */
+export const SELF_TEST_TIMEOUT_MS = 30_000;
+
+/** Places in the code that a log line names; the cause's first few say where it came from. */
+export const LOG_FRAMES_MAX = 4;
+/** How long a readiness check waits for the model server; probes give up after ten seconds. */
+export const READY_TIMEOUT_MS = 5_000;
+/** How long a readiness report is reused: anybody may ask, and each check is a request to the model server. */
+export const READY_CACHE_MS = 2_000;
+/** Keys in the API_KEY_SHA256 secret, which each request is compared with; more belong into KV. */
+export const API_KEYS_MAX = 64;
+/** One API key; `npm run key` makes 57 characters. */
+export const API_KEY_MAX_CHARS = 256;
+/** How long KV may answer from its cache, and a deleted key work on: KV's own minimum. */
+export const API_KEY_CACHE_SECONDS = 30;
 
 /** Folded against unfolded vision embedding, relative error of a patch; f32 itself leaves about 1e-6. */
 export const FOLD_RELATIVE_ERROR_MAX = 1e-4;

@@ -40,7 +40,14 @@ describe.each<WorkerPlan['wire']>(['image_embeds', 'pixels', 'original'])('worke
   let client: OpenAI;
 
   beforeAll(async () => {
-    worker = await startWorker({ model: MODEL, edgeFolder: inject('artifacts').edge, upstreamUrl: endpoint.url, wire });
+    worker = await startWorker({
+      model: MODEL,
+      edgeFolder: inject('artifacts').edge,
+      upstreamUrl: endpoint.url,
+      wire,
+      // Each picture is answered only after four answers have proven that pictures arrive.
+      vars: ['SELF_TEST:require'],
+    });
     client = new OpenAI({ baseURL: `${worker.url}/v1`, apiKey: 'none', maxRetries: 0 });
   });
 

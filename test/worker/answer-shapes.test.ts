@@ -38,7 +38,7 @@ async function whole(steps: Step[], body: object) {
   return chatCompletion.parse(await response.json());
 }
 
-async function stream(steps: Step[], body: { n?: number }) {
+async function stream(steps: Step[], body: { n?: number; tools?: object[] }) {
   const response = await testApp(fakeUpstream(steps)).chat({
     ...question('Hi'),
     ...body,
@@ -135,7 +135,7 @@ describe('tool calls of an upstream', () => {
       finish_reason: 'tool_calls',
       message: { content: 'I look.', tool_calls: expected },
     });
-    const chunks = await stream(CALLS, {});
+    const chunks = await stream(CALLS, { tools: [TOOL] });
     const pieces = chunks.flatMap(({ choices }) => choices[0]?.delta.tool_calls ?? []);
     expect(pieces.map(({ index, function: fn }) => [index, fn?.arguments])).toEqual([
       [0, ''],
@@ -149,7 +149,7 @@ describe('tool calls of an upstream', () => {
   it('may name id and function with every piece, and leave out empty fields', async () => {
     const again = { id: 'a', function: { name: 'zoom', arguments: '{}' } };
     const steps = [call(0, { id: 'a', function: { name: 'zoom' } }), call(0, again), finish(0, 'tool_calls'), ...END];
-    const answer = await whole(steps, {});
+    const answer = await whole(steps, { tools: [TOOL] });
     expect(answer.choices[0]?.message).toEqual({
       role: 'assistant',
       content: null,
@@ -188,6 +188,16 @@ describe('tool calls of an upstream', () => {
       expect(text).not.toContain('[DONE]');
     }
   });
+});
+
+it.each<[string, Step[]]>([
+  ['calls a tool', CALLS],
+  ['says that it did', [choice(0, { content: 'Hm.' }), finish(0, 'tool_calls'), ...END]],
+])('an upstream that %s, which nobody offered, is an error', async (_, steps) => {
+  for (const asStream of [true, false]) {
+    const response = await testApp(fakeUpstream(steps)).chat({ ...question('Hi'), stream: asStream });
+    expect(await response.text()).toContain('called a tool that nobody offered');
+  }
 });
 
 describe('choices of an upstream', () => {

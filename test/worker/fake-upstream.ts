@@ -21,12 +21,16 @@ export interface FakeUpstream {
   calls: Call[];
 }
 
-/** A model server that plays a script on each call: steps of an event stream, a whole response, or a thrown error. */
-export function fakeUpstream(script: Step[] | Response | Error): FakeUpstream {
+/** Steps of an event stream, a whole response, a thrown error, or no headers ever. */
+export type Script = Step[] | Response | (() => Response) | Error | typeof HANG;
+
+/** A model server that plays a script on each call; the last one goes on for good. */
+export function fakeUpstream(...scripts: Script[]): FakeUpstream {
   const calls: Call[] = [];
   return {
     calls,
     async fetch(url, init) {
+      const script = scripts[Math.min(calls.length, scripts.length - 1)] ?? [];
       const bytes = new Uint8Array(await new Response(init.body ?? null).arrayBuffer());
       const call: Call = {
         url,
@@ -36,16 +40,38 @@ export function fakeUpstream(script: Step[] | Response | Error): FakeUpstream {
         aborted: false,
       };
       calls.push(call);
+      const onAbort = () => {
+        call.aborted = true;
+      };
       if (script instanceof Error) {
         throw script;
       }
-      if (script instanceof Response) {
-        return script;
+      if (script === HANG) {
+        return new Promise((_, reject) => {
+          init.signal?.addEventListener('abort', () => {
+            onAbort();
+            reject(new Error('aborted'));
+          });
+        });
       }
-      const body = play(script, init.signal ?? undefined, () => {
-        call.aborted = true;
-      });
+      if (typeof script === 'function' || script instanceof Response) {
+        return typeof script === 'function' ? script() : script;
+      }
+      const body = play(script, init.signal ?? undefined, onAbort);
       return new Response(body, { headers: { 'content-type': 'text/event-stream' } });
+    },
+  };
+}
+
+/** Several upstreams, each under its host name. */
+export function fakeHosts(upstreams: Record<string, FakeUpstream>): Pick<FakeUpstream, 'fetch'> {
+  return {
+    async fetch(url, init) {
+      const upstream = upstreams[new URL(url).hostname];
+      if (upstream === undefined) {
+        throw new Error(`no such host: ${url}`);
+      }
+      return upstream.fetch(url, init);
     },
   };
 }

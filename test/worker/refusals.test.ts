@@ -5,7 +5,7 @@ import { REQUEST_BODY_MAX_BYTES, REQUEST_JSON_MARKS_MAX } from '../../src/core/l
 import { decodeImage } from '../../worker/decode-image.ts';
 import { fakeUpstream, goodAnswer } from './fake-upstream.ts';
 import { goldenImages, goldenTensor, repositoryFile } from './repository-file.ts';
-import { dataUrl, question, testApp } from './test-app.ts';
+import { dataUrl, question, testApp, testConfig } from './test-app.ts';
 
 const picture = await repositoryFile('test/fixtures/golden/images/png-rgb.png');
 const photo = await repositoryFile('test/fixtures/golden/images/photo-coast.jpg');
@@ -162,7 +162,7 @@ describe('routes', () => {
   });
 
   it('answer a real preflight without a key, with the headers it asks for', async () => {
-    const keyed = testApp(fakeUpstream(goodAnswer()), { config: { ...KEYED } });
+    const keyed = testApp(fakeUpstream(goodAnswer()), { config: KEYED });
     const preflight = await keyed.fetch('/v1/chat/completions', {
       method: 'OPTIONS',
       headers: {
@@ -184,12 +184,10 @@ describe('routes', () => {
   });
 });
 
-const KEYED = {
-  model: 'vora-random',
-  keySha256: new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode('the key'))),
-  upstream: { url: new URL('http://upstream.test'), apiKey: null, wire: 'original', model: 'm' },
-  bundle: { from: 'r2', bucket: {} as R2Bucket, prefix: '' },
-} as const;
+const sha256 = async (text: string) =>
+  new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text)));
+
+const KEYED = testConfig({ keys: { listed: [{ id: 'one', sha256: await sha256('the key') }], store: null } });
 
 describe('with a key set', () => {
   it.each([
@@ -209,8 +207,8 @@ describe('with a key set', () => {
   });
 
   it('the right key passes', async () => {
-    const key = new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode('thekey')));
-    const app = testApp(fakeUpstream(goodAnswer()), { config: { ...KEYED, keySha256: key } });
+    const keys = { listed: [{ id: 'one', sha256: await sha256('thekey') }], store: null };
+    const app = testApp(fakeUpstream(goodAnswer()), { config: testConfig({ keys }) });
     const headers = { authorization: 'bearer thekey' };
     expect((await app.chat(question('Hi'), { headers })).status).toBe(200);
     expect((await app.fetch('/v1/models', { headers })).status).toBe(200);

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { chatForm } from '../../src/core/protocol/answer-form.ts';
 import type { AnswerEvent } from '../../worker/upstream-answer.ts';
 import { relayAnswer } from '../../worker/relay-stream.ts';
+import type { RequestEnd } from '../../worker/request-record.ts';
 import {
   DONE_EVENT,
   event,
@@ -19,16 +21,19 @@ import { dataUrl, events, question, testApp } from './test-app.ts';
 const picture = await repositoryFile('test/fixtures/golden/images/png-rgb.png');
 const hello = textEvent('Hello');
 
+const CONTENT = [{ index: 0, delta: { content: 'Hello' }, finish_reason: null }];
+const USAGE = '{"prompt_tokens":9,"completion_tokens":1,"total_tokens":10}';
+const END = [finishEvent(), usageEvent(9), DONE_EVENT];
+
 /** Each is a way in which an answer must not look complete. */
 const FAULTS: [string, Step[], RegExp][] = [
   ['a clean cut', [hello], /cut off/],
-  ['an empty stream', [], /cut off/],
   ['[DONE] without a finish reason', [hello, usageEvent(99), DONE_EVENT], /cut off/],
   ['a reset', [hello, RESET], /connection to the model server broke/],
   ['a chunk that is not JSON', [hello, 'data: {"choices":[{"ind\n\n'], /malformed chunk/],
   ['a chunk of another shape', [hello, event({ choices: 'none' })], /malformed chunk/],
   ['a second choice', [hello, event({ choices: [{ index: 1, delta: { content: 'x' } }] })], /choice 1 of 1/],
-  ['an unknown finish reason', [hello, finishEvent('abort')], /malformed chunk/],
+  ['a finish reason that says that it did not finish', [hello, finishEvent('abort')], /ended its answer with 'abort'/],
   ['an error event', [hello, 'data: {"error":{"message":"out of memory","code":500}}\n\n'], /failed: out of memory/],
   ['text after the finish', [hello, finishEvent(), textEvent('more')], /went on after the end/],
   ['a second finish', [hello, finishEvent(), finishEvent()], /went on after the end/],
@@ -59,6 +64,18 @@ describe('a broken upstream', () => {
     expect(error.message).toMatch(message);
   });
 
+  it('before the first piece of its answer has a real status, streamed or not', async () => {
+    const role = event({ choices: [{ index: 0, delta: { role: 'assistant' } }] });
+    const scripts: Step[][] = [[], [': ping\n\n', role], [RESET]];
+    for (const steps of scripts) {
+      for (const stream of [true, false]) {
+        const response = await testApp(fakeUpstream(steps)).chat({ ...question('Hi'), stream });
+        expect(response.status).toBe(502);
+        expect(await response.json()).toMatchObject({ error: { code: 'upstream_broke' } });
+      }
+    }
+  });
+
   it('that counts fewer prompt tokens than the image has must have dropped it', async () => {
     const body = { ...question('What?', dataUrl(picture)), stream: true };
     const data = await events(await testApp(fakeUpstream(goodAnswer(63))).chat(body));
@@ -85,6 +102,78 @@ describe('a broken upstream', () => {
     });
   });
 });
+
+/** Each is written by some server, and is a whole answer all the same. */
+const ODD: [string, Step[]][] = [
+  ['no [DONE]', [hello, finishEvent(), usageEvent(9)]],
+  ['usage before the finish', [hello, usageEvent(9), finishEvent(), DONE_EVENT]],
+  ['usage in every chunk', [textAndUsage('Hello', 1), textAndUsage('', 1, 'stop'), DONE_EVENT]],
+  ['a usage chunk without choices', [hello, finishEvent(), `data: {"usage":${USAGE}}\n\n`, DONE_EVENT]],
+  ['an empty usage until the last', [event({ choices: CONTENT, usage: {} }), finishEvent(), usageEvent(9), DONE_EVENT]],
+  [
+    'fields that we do not know',
+    [event({ choices: CONTENT, x: { y: [1] } }), finishEvent(), usageEvent(9), DONE_EVENT],
+  ],
+  ['nulls', [event({ choices: [{ delta: null, finish_reason: null, logprobs: null }] }), hello, ...END]],
+  ['an empty finish reason until the last', [event({ choices: [{ ...CONTENT[0], finish_reason: '' }] }), ...END]],
+  ['CRLF', [hello, ...END].map((text) => text.replaceAll('\n', '\r\n'))],
+  ['event names, ids and retry lines', [`event: message\nid: 7\nretry: 10\n${hello}`, ...END]],
+  ['comments', [': keep-alive\n\n', hello, ':\n\n', ...END]],
+  ['no space after the colon', [hello.replace('data: ', 'data:'), ...END]],
+  ['bytes after [DONE]', [hello, ...END, ': bye\n\n']],
+];
+
+describe('an odd upstream', () => {
+  it.each(ODD)('with %s is understood', async (_, steps) => {
+    const answer = await testApp(fakeUpstream(steps)).chat(question('Hi'));
+    expect(await answer.json()).toMatchObject({
+      choices: [{ message: { content: 'Hello' }, finish_reason: 'stop' }],
+      usage: { prompt_tokens: 9 },
+    });
+  });
+
+  it.each([
+    ['eos_token', 'stop'],
+    ['STOP', 'stop'],
+    ['end_turn', 'stop'],
+    ['max_tokens', 'length'],
+    ['model_length', 'length'],
+    ['SAFETY', 'content_filter'],
+  ])('that ends with %s has ended with %s', async (word, reason) => {
+    const answer = await testApp(fakeUpstream([hello, finishEvent(word), usageEvent(9)])).chat(question('Hi'));
+    expect(await answer.json()).toMatchObject({ choices: [{ finish_reason: reason }] });
+  });
+
+  it.each([
+    ['{"object":"error","message":"too long","type":"x","code":400}', 'too long'],
+    ['{"error":"too long","error_type":"validation"}', 'too long'],
+    ['{"detail":"too long"}', 'too long'],
+    ['{"error":{"message":"too long","code":400,"param":["body",1]}}', 'too long'],
+  ])('that refuses with %s is quoted, in-band too', async (text, words) => {
+    const refused = await testApp(fakeUpstream(() => new Response(text, { status: 400 }))).chat(question('Hi'));
+    expect(refused.status).toBe(400);
+    expect(await refused.text()).toContain(words);
+    const broken = await testApp(fakeUpstream([`data: ${text}\n\n`])).chat(question('Hi'));
+    expect(broken.status).toBe(502);
+    expect(await broken.text()).toContain(words);
+  });
+
+  it.each([
+    [{ 'retry-after': '7' }, '7'],
+    [{ 'retry-after-ms': '6500', 'retry-after': '9' }, '7'],
+    [{ 'retry-after': new Date((1_700_000_000 + 7) * 1000).toUTCString() }, '7'],
+    [{ 'retry-after': 'soon' }, '1'],
+  ])('that has no room until %j is waited for by the client', async (headers, seconds) => {
+    const full = () => new Response('', { status: 429, headers });
+    const response = await testApp(fakeUpstream(full)).chat(question('Hi'));
+    expect([response.status, response.headers.get('retry-after')]).toEqual([503, seconds]);
+  });
+});
+
+function textAndUsage(content: string, tokens: number, finish_reason: string | null = null): string {
+  const usage = { prompt_tokens: 9, completion_tokens: tokens, total_tokens: 9 + tokens };
+  return event({ choices: [{ index: 0, delta: { content }, finish_reason }], usage });
+}
 
 describe('an upstream that refuses', () => {
   const refusal = (status: number, error: object | string, headers = {}) =>
@@ -115,6 +204,7 @@ describe('an upstream that refuses', () => {
   it('by its own fault is not worth a retry; an overloaded one is', async () => {
     expect((await testApp(refusal(401, {})).chat(question('Hi'))).headers.get('x-should-retry')).toBe('false');
     expect((await testApp(refusal(429, {})).chat(question('Hi'))).headers.get('x-should-retry')).toBe('true');
+    expect((await testApp(refusal(500, {})).chat(question('Hi'))).headers.get('x-should-retry')).toBe('true');
   });
 
   it('cannot be reached: 502, and the cause only in the log', async () => {
@@ -132,6 +222,8 @@ describe('an upstream that refuses', () => {
     expect(await response.text()).toContain('did not answer with an event stream');
   });
 });
+
+const identity = { id: 'x', created: 1, model: 'm' };
 
 describe('a client', () => {
   it('sees each token when upstream sends it', async () => {
@@ -184,23 +276,25 @@ describe('a client', () => {
     expect(app.logged).toEqual([]);
   });
 
-  it('hears pings while upstream is silent, and an error when the silence is too long', async () => {
+  it('hears pings while upstream is silent, and then what became of it', async () => {
     const stop = new AbortController();
-    const failures: unknown[] = [];
-    const silent: AsyncIterator<AnswerEvent, void> = { next: () => new Promise(() => undefined) };
+    const ends: RequestEnd[] = [];
+    const silent: AsyncIterator<AnswerEvent, void> = {
+      next: () => new Promise((_, reject) => setTimeout(() => reject(new Error('silent')), 300)),
+    };
     const relay = relayAnswer(silent, {
-      identity: { id: 'x', created: 1, model: 'm' },
+      identity,
       includeUsage: false,
+      writer: chatForm.stream(identity),
       stop,
       signal: stop.signal,
-      onFailure: (error) => failures.push(error),
+      onEnd: (end) => ends.push(end),
       pingMs: 5,
-      idleMs: 20,
     });
     const text = await new Response(relay).text();
-    expect(text).toMatch(/^(: ping\n\n){3}data: \{"error":.*silent for 20 ms.*\}\n\n$/);
+    expect(text).toMatch(/^(: ping\n\n){3,60}data: \{"error":.*\}\n\n$/);
     expect(stop.signal.aborted).toBe(true);
-    expect(failures).toHaveLength(1);
+    expect(ends).toMatchObject([{ how: 'failed', status: 200 }]);
   });
 
   it('that reads slowly is not run ahead of', async () => {
@@ -209,13 +303,13 @@ describe('a client', () => {
     const endless: AsyncIterator<AnswerEvent, void> = {
       next: async () => ({ value: { kind: 'text', index: 0, text: String(pulled++), logprobs: [] }, done: false }),
     };
-    const identity = { id: 'x', created: 1, model: 'm' };
     const relay = relayAnswer(endless, {
       identity,
       includeUsage: false,
+      writer: chatForm.stream(identity),
       stop,
       signal: stop.signal,
-      onFailure: () => {},
+      onEnd: () => {},
     });
     const reader = relay.getReader();
     await reader.read();

@@ -1,10 +1,19 @@
 import { createExecutionContext } from 'cloudflare:test';
 import { inject } from 'vitest';
 import { createApp } from '../../worker/app.ts';
+import { PROFILES, type WireForm } from '../../src/core/upstream/capability.ts';
+import { NEW_FLEET } from '../../src/core/upstream/fleet.ts';
+import { ANYWHERE } from '../../src/core/upstream/region.ts';
 import { openBundle } from '../../worker/bundle.ts';
 import type { Deps } from '../../worker/deps.ts';
-import type { WireForm } from '../../worker/env.ts';
+import type { Config } from '../../worker/env.ts';
+import { type LogEntry, logLine } from '../../worker/log-line.ts';
+import { createMetrics } from '../../worker/metrics.ts';
+import type { Upstream } from '../../worker/upstream-config.ts';
 import { createPatchSession } from '../../worker/patch-session.ts';
+import type { Outcome } from '../../worker/request-record.ts';
+import { NO_TRACE } from '../../worker/trace.ts';
+import { checkedResponse } from './checked-response.ts';
 import type { FakeUpstream } from './fake-upstream.ts';
 import { repositoryFile } from './repository-file.ts';
 
@@ -25,7 +34,49 @@ export interface TestApp {
   /** Sends a request as a client would. */
   fetch(path: string, init?: RequestInit): Promise<Response>;
   chat(body: object, init?: RequestInit): Promise<Response>;
-  logged: Record<string, string | number | null>[];
+  /** Log lines of level error. */
+  logged: LogEntry[];
+  /** What was recorded of each request at its end. */
+  outcomes: Outcome[];
+  deps: Deps;
+}
+
+/** An upstream as `vora serve` would be configured. */
+export function testUpstream(fields: Partial<Upstream> = {}): Upstream {
+  return {
+    name: 'upstream',
+    url: new URL('http://upstream.test/'),
+    apiKey: 'upstream-key',
+    server: 'vora',
+    wire: 'image_embeds',
+    model: 'upstream-model',
+    serves: 'vora-random',
+    can: new Set(PROFILES.vora.can),
+    weight: 1,
+    near: ANYWHERE,
+    firstByteMs: 60_000,
+    idleMs: 60_000,
+    coldStartMs: 0,
+    ...fields,
+  };
+}
+
+/** The configuration of the test app; serves anybody. */
+export function testConfig(fields: Partial<Config> = {}): Config {
+  return {
+    model: 'vora-random',
+    keys: null,
+    metrics: 'off',
+    analytics: null,
+    taskPrompts: () => ({ caption: 'Describe the image.', ocr: 'Read the text.' }),
+    upstreams: [testUpstream()],
+    fallbacks: new Map(),
+    hedgeAfterMs: null,
+    streamGraceMs: 600,
+    selfTest: 'readyz',
+    bundle: { from: 'r2', bucket: {} as R2Bucket, prefix: '' },
+    ...fields,
+  };
 }
 
 /** The whole app with a scripted upstream; `deps` replaces parts of it. */
@@ -34,25 +85,36 @@ export function testApp(
   { wire = 'image_embeds', ...deps }: { wire?: WireForm } & Partial<Deps> = {},
 ): TestApp {
   const logged: TestApp['logged'] = [];
+  const outcomes: Outcome[] = [];
   let ids = 0;
-  const app = createApp({
-    config: {
-      model: 'vora-random',
-      keySha256: null,
-      upstream: { url: new URL('http://upstream.test/'), apiKey: 'upstream-key', wire, model: 'upstream-model' },
-      bundle: { from: 'r2', bucket: {} as R2Bucket, prefix: '' },
-    },
+  const all: Deps = {
+    config: testConfig({ upstreams: [testUpstream({ wire })] }),
     bundle,
     embedder,
     fetch: upstream.fetch,
     now: () => performance.now(),
     unixSeconds: () => 1_700_000_000,
     newId: () => `id${ids++}x${crypto.randomUUID()}`,
+    random: () => 0.5,
+    fleet: { current: NEW_FLEET },
+    sights: new Map(),
     log: (entry) => logged.push(entry),
+    trace: NO_TRACE,
+    metrics: createMetrics(1_700_000_000),
+    record(outcome) {
+      outcomes.push(outcome);
+      const line = logLine(outcome);
+      if (line['level'] === 'error') {
+        logged.push(line);
+      }
+    },
     ...deps,
-  });
-  const send = async (path: string, init?: RequestInit) =>
-    app.fetch(new Request(`https://edge.test${path}`, init), {}, createExecutionContext());
+  };
+  const app = createApp(all);
+  const send = async (path: string, init: RequestInit = {}): Promise<Response> => {
+    const request = new Request(`https://edge.test${path}`, init);
+    return checkedResponse(await app.fetch(request, {}, createExecutionContext()), { method: request.method, path });
+  };
   return {
     fetch: send,
     chat: (body, init) =>
@@ -62,6 +124,8 @@ export function testApp(
         ...init,
       }),
     logged,
+    outcomes,
+    deps: all,
   };
 }
 
@@ -83,6 +147,6 @@ export function dataUrl(bytes: Uint8Array, type = 'image/png'): string {
 export async function events(response: Response): Promise<string[]> {
   return (await response.text())
     .split('\n\n')
-    .filter((block) => block.startsWith('data: '))
-    .map((block) => block.slice('data: '.length));
+    .map((block) => /^data: (.*)$/m.exec(block)?.[1])
+    .filter((data) => data !== undefined);
 }

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { PARTS_PER_MESSAGE_MAX } from '../limits.ts';
 import { dropNeutralFields } from './request-field.ts';
+import { orString } from './string-form.ts';
 import { type ToolCall, toolCallId, toolCalls } from './tool.ts';
 
 export type ContentPart =
@@ -38,7 +39,7 @@ const endpointParts = z.discriminatedUnion('type', [textPart, imagePart, embedsP
 
 function content<Part extends z.ZodType>(part: Part) {
   const list = z.array(z.preprocess(dropNeutralFields, part)).min(1).max(PARTS_PER_MESSAGE_MAX);
-  return z.preprocess((value) => (typeof value === 'string' ? [{ type: 'text', text: value }] : value), list);
+  return orString(list, (text) => [{ type: 'text', text }]);
 }
 
 const plain = content(z.discriminatedUnion('type', [textPart]));

@@ -14,6 +14,7 @@ import { answerFormat, type AnswerFormat } from './answer-format.ts';
 import { type ChatMessage, MESSAGE, type PartsAllowed, unansweredCall } from './chat-message.ts';
 import { RequestError } from './failure.ts';
 import { dropNeutralFields, invalidRequest } from './request-field.ts';
+import { orString } from './string-form.ts';
 import { type FunctionTool, type ToolChoice, toolChoice, tools } from './tool.ts';
 
 /** A valid request in one form: content is always a list, limits are one field, absent means the model's default. */
@@ -102,10 +103,7 @@ export function partPath(message: number, part: number): string {
 }
 
 const stopString = z.string().min(1).max(STOP_STRING_MAX_CHARS);
-const stop = z.preprocess(
-  (value) => (typeof value === 'string' ? [value] : value),
-  z.array(stopString).max(STOP_STRINGS_MAX).default([]),
-);
+const stop = orString(z.array(stopString).max(STOP_STRINGS_MAX).default([]), (text) => [text]);
 
 const penalty = z.number().min(-2).max(2).optional();
 
@@ -147,7 +145,10 @@ function chatRequest(message: (typeof MESSAGE)[PartsAllowed]) {
   });
 }
 
-const SCHEMAS = { client: chatRequest(MESSAGE.client), endpoint: chatRequest(MESSAGE.endpoint) };
+/** What a client may send; the worker's API description is made from it. */
+export const chatRequestSchema = chatRequest(MESSAGE.client);
+
+const SCHEMAS = { client: chatRequestSchema, endpoint: chatRequest(MESSAGE.endpoint) };
 
 type Body = z.output<(typeof SCHEMAS)[PartsAllowed]>;
 

@@ -31,7 +31,8 @@ export interface ChatCompletion extends ResponseIdentity {
     finish_reason: FinishReason;
     logprobs: WireLogprobs | null;
   }[];
-  usage: WireUsage;
+  /** Absent only where upstream counts nothing. */
+  usage?: WireUsage;
 }
 
 export interface WireToolCall {
@@ -82,8 +83,41 @@ export interface ChunkOptions {
   logprobs?: readonly TokenLogprob[];
 }
 
+/** All that a completion's only choice says, for a client that asked for nothing but words; a refusal is words too. */
+export function onlyWords({ choices: [choice] }: ChatCompletion): { text: string; finishReason: TextFinish } {
+  if (choice === undefined) {
+    throw new TypeError('a completion without a choice');
+  }
+  const { content, refusal } = choice.message;
+  return { text: (content ?? '') + (refusal ?? ''), finishReason: textFinish(choice.finish_reason) };
+}
+
+/** The same of a chunk: what it adds, and the finish reason where it has one. */
+export function addedWords({ choices: [choice] }: ChatCompletionChunk): {
+  text: string;
+  finishReason: TextFinish | null;
+} {
+  const { content, refusal } = choice?.delta ?? {};
+  const reason = choice?.finish_reason ?? null;
+  return { text: (content ?? '') + (refusal ?? ''), finishReason: reason === null ? null : textFinish(reason) };
+}
+
+/** Why an answer of words alone ended. */
+export type TextFinish = Exclude<FinishReason, 'tool_calls'>;
+
+function textFinish(reason: FinishReason): TextFinish {
+  if (reason === 'tool_calls') {
+    throw new TypeError('a tool call that nobody offered');
+  }
+  return reason;
+}
+
 /** A whole answer. */
-export function completion(identity: ResponseIdentity, choices: readonly Choice[], usage: Usage): ChatCompletion {
+export function completion(
+  identity: ResponseIdentity,
+  choices: readonly Choice[],
+  usage: Usage | null,
+): ChatCompletion {
   return {
     ...sameIdentity(identity),
     object: 'chat.completion',
@@ -93,7 +127,7 @@ export function completion(identity: ResponseIdentity, choices: readonly Choice[
       finish_reason: choice.finishReason,
       logprobs: choice.logprobs === null ? null : wireLogprobs(choice.logprobs.content, choice.logprobs.refusal),
     })),
-    usage: wireUsage(usage),
+    ...(usage === null ? {} : { usage: wireUsage(usage) }),
   };
 }
 

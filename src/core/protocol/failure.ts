@@ -3,14 +3,16 @@
  *
  * `param` names the field or part at fault in the client's own terms, e.g. `messages[0].content[1].image_url.url`.
  * Messages that reach a client say what was found and what was expected; they never carry keys, prompts or image bytes.
+ * `said` holds upstream's own words. It may repeat what it was sent, so they go to the client and to no log.
  */
 export type Failure =
-  | { kind: 'invalid-request'; param: string | null; message: string; code?: string }
+  | { kind: 'invalid-request'; param: string | null; message: string; code?: string; said?: string }
   | { kind: 'unauthorized'; message: string }
   | { kind: 'model-not-found'; model: string }
   | { kind: 'not-found'; method: string; path: string }
   | { kind: 'method-not-allowed'; method: string; path: string }
   | { kind: 'body-too-large'; limitBytes: number }
+  | { kind: 'unsupported-media-type'; expected: string }
   | { kind: 'unsupported-image'; param: string; message: string }
   | { kind: 'invalid-image'; param: string; message: string }
   | { kind: 'image-too-large'; param: string; message: string }
@@ -18,8 +20,11 @@ export type Failure =
   | { kind: 'context-too-long'; promptTokens: number; limitTokens: number }
   | { kind: 'vision-mismatch'; expected: string; found: string }
   | { kind: 'upstream-unreachable'; message: string }
-  | { kind: 'upstream-rejected'; status: number; message: string; retryAfterSeconds?: number }
-  | { kind: 'upstream-broke'; message: string }
+  | { kind: 'upstream-rejected'; status: number; message: string; said?: string; retryAfterSeconds?: number }
+  | { kind: 'upstream-broke'; message: string; said?: string }
+  | { kind: 'upstream-timeout'; message: string }
+  | { kind: 'upstream-unavailable'; retryAfterSeconds: number }
+  | { kind: 'upstream-blind'; message: string }
   | { kind: 'overloaded'; retryAfterSeconds: number }
   | { kind: 'misconfigured'; message: string }
   | { kind: 'internal'; message: string };
@@ -49,7 +54,7 @@ export class RequestError extends Error {
 export function toWireError(failure: Failure): WireError {
   switch (failure.kind) {
     case 'invalid-request':
-      return wire(400, 'invalid_request_error', failure.code ?? null, failure.message, failure.param);
+      return wire(400, 'invalid_request_error', failure.code ?? null, spoken(failure), failure.param);
     case 'unauthorized':
       return wire(401, 'invalid_request_error', 'invalid_api_key', failure.message);
     case 'model-not-found':
@@ -75,6 +80,14 @@ export function toWireError(failure: Failure): WireError {
         'invalid_request_error',
         'body_too_large',
         `The request body is larger than ${failure.limitBytes} bytes`,
+      );
+    case 'unsupported-media-type':
+      return wire(
+        415,
+        'invalid_request_error',
+        'unsupported_media_type',
+        `Send the body as ${failure.expected}`,
+        'content-type',
       );
     case 'unsupported-image':
       return wire(415, 'invalid_request_error', 'unsupported_image', failure.message, failure.param);
@@ -103,11 +116,20 @@ export function toWireError(failure: Failure): WireError {
       return wire(502, 'server_error', 'upstream_unreachable', failure.message);
     case 'upstream-rejected':
       return {
-        ...wire(502, 'server_error', 'upstream_rejected', failure.message),
+        ...wire(502, 'server_error', 'upstream_rejected', spoken(failure)),
         ...(failure.retryAfterSeconds === undefined ? {} : { retryAfterSeconds: failure.retryAfterSeconds }),
       };
     case 'upstream-broke':
-      return wire(502, 'server_error', 'upstream_broke', failure.message);
+      return wire(502, 'server_error', 'upstream_broke', spoken(failure));
+    case 'upstream-timeout':
+      return wire(504, 'server_error', 'upstream_timeout', failure.message);
+    case 'upstream-unavailable':
+      return {
+        ...wire(503, 'server_error', 'upstream_unavailable', 'No model server is available now'),
+        retryAfterSeconds: failure.retryAfterSeconds,
+      };
+    case 'upstream-blind':
+      return wire(502, 'server_error', 'upstream_blind', failure.message);
     case 'overloaded':
       return {
         ...wire(503, 'server_error', 'overloaded', 'All slots are busy'),
@@ -118,6 +140,11 @@ export function toWireError(failure: Failure): WireError {
     case 'internal':
       return wire(500, 'server_error', 'internal_error', failure.message);
   }
+}
+
+/** Our words, then upstream's. */
+function spoken({ message, said }: { message: string; said?: string }): string {
+  return said === undefined ? message : `${message}: ${said}`;
 }
 
 function wire(

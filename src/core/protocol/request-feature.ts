@@ -56,8 +56,9 @@ export function requireFeatures(chat: ChatRequest, supported: ReadonlySet<Featur
   }
 }
 
-export function unsupportedFeature(feature: Feature, param: string): RequestError {
-  const message = `${param}: this model is served without '${feature}'`;
+/** @param what a feature, or anything else that a model server may lack. */
+export function unsupportedFeature(what: string, param: string): RequestError {
+  const message = `${param}: this model is served without '${what}'`;
   return new RequestError({ kind: 'invalid-request', param, message, code: 'unsupported_parameter' });
 }
 

@@ -91,6 +91,20 @@ export function invalidRequest(body: unknown, error: z.ZodError): RequestError {
   return refused(issue.path, issue.message);
 }
 
+/** A refusal with its field renamed, for a client whose request was turned into another; other errors as they are. */
+export function inTermsOf(fieldName: (field: string) => string, error: unknown): unknown {
+  if (!(error instanceof RequestError)) {
+    return error;
+  }
+  const { failure, cause } = error;
+  if (!('param' in failure) || failure.param === null) {
+    return error;
+  }
+  const param = fieldName(failure.param);
+  const message = failure.message.replace(`${failure.param}: `, () => `${param}: `);
+  return new RequestError({ ...failure, param, message }, { cause });
+}
+
 const UNKNOWN = { message: 'Unknown field', code: 'unknown_parameter' };
 
 function describeField(name: string): { message: string; code: string } {

@@ -49,7 +49,8 @@ export const jsonSchema = z
     if (fault !== null) {
       ctx.issues.push({ code: 'custom', input: ctx.value, message: `The schema is ${fault}` });
     }
-  });
+  })
+  .meta({ type: 'object', description: 'A JSON schema' });
 
 const functionTool = z
   .strictObject({

@@ -2,7 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { fromBytes } from '../../../src/core/bytes/byte-source.ts';
-import { judge, makeInput } from './fuzz.ts';
+import { judge, makeInput } from '../../attacks/fuzz.ts';
 import { TARGETS } from './targets.ts';
 
 /** A taste of `npm run fuzz -- weights --count 1000000`. */

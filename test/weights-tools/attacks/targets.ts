@@ -1,4 +1,3 @@
-import type { ByteSource } from '../../../src/core/bytes/byte-source.ts';
 import { layoutSafetensors } from '../../../src/core/bytes/safetensors-layout.ts';
 import { parseSafetensorsHeader } from '../../../src/core/bytes/safetensors.ts';
 import { decodeUtf8, parseStrictJson } from '../../../src/core/bytes/strict-json.ts';
@@ -10,16 +9,9 @@ import { readOnnxHeader } from '../../../weights-tools/inspect/onnx-header.ts';
 import { parsePeftConfig } from '../../../weights-tools/merge/peft-config.ts';
 import { embedTokensGraph } from '../../../weights-tools/onnx/embed-tokens-graph.ts';
 import { layoutExternalData } from '../../../weights-tools/onnx/external-data.ts';
-import { mutateBytes, mutateJson } from './mutate.ts';
-import type { Random } from './random.ts';
-
-/** A reader of bytes from outside, and how to make bytes that almost suit it. */
-export interface Target {
-  readonly name: string;
-  make(random: Random): Uint8Array;
-  /** Reads the input; throws MalformedFile or BadInput, or returns what must hold of anything that was accepted. */
-  read(source: ByteSource): Promise<boolean>;
-}
+import { mutateBytes, mutateJson } from '../../attacks/mutate.ts';
+import type { Random } from '../../attacks/random.ts';
+import type { Target } from '../../attacks/target.ts';
 
 const utf8 = new TextEncoder();
 const FILE = 'fuzz';

@@ -1,16 +1,21 @@
 /**
- * `npm run fuzz -- weights [--count N] [--seed N] [--only TARGET]`: N mutated inputs for each reader of weights-tools. The
- * same seed gives the same inputs. Every finding is written to the corpus, which the tests replay; exit code 1 with any.
+ * `npm run fuzz -- weights|worker [--count N] [--seed N] [--only TARGET]`: N mutated inputs for each reader of weights-tools,
+ * or for each door of the worker. The same seed gives the same inputs. Every finding is written to the corpus, which the
+ * tests replay; exit code 1 with any.
  */
 import { createHash } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Worker, isMainThread, workerData } from 'node:worker_threads';
 import { HANG_MS, judge, makeInput } from './fuzz.ts';
-import { TARGETS } from './targets.ts';
+import type { Target } from './target.ts';
+
+/** Folders with `targets.ts` and `corpus/`. Read by name: the worker's files have a type check of their own. */
+const SUITES = { weights: '../weights-tools/attacks', worker: '../worker/attacks' } as const;
 
 interface Run {
+  readonly suite: keyof typeof SUITES;
   readonly target: string;
   readonly seed: number;
   readonly count: number;
@@ -18,7 +23,6 @@ interface Run {
   readonly state: SharedArrayBuffer;
 }
 
-const CORPUS = join(import.meta.dirname, 'corpus');
 /** A reader that never ends is ended from outside; the index at work says which input it was. */
 const WATCH_MS = 5 * HANG_MS;
 const FINDINGS_MAX = 10;
@@ -39,21 +43,33 @@ async function main(): Promise<void> {
     },
   });
   const [count, seed] = [Number(values.count), Number(values.seed)];
-  const targets = TARGETS.filter(({ name }) => values.only === undefined || values.only === name);
-  if (positionals.join() !== 'weights' || !Number.isInteger(count) || !Number.isInteger(seed) || targets.length === 0) {
+  const suite = positionals.length === 1 ? positionals[0] : undefined;
+  const names = suite === 'weights' || suite === 'worker' ? (await targetsOf(suite)).map(({ name }) => name) : [];
+  const chosen = names.filter((name) => values.only === undefined || values.only === name);
+  if (
+    (suite !== 'weights' && suite !== 'worker') ||
+    !Number.isInteger(count) ||
+    !Number.isInteger(seed) ||
+    chosen.length === 0
+  ) {
     console.error(
-      `usage: npm run fuzz -- weights [--count N] [--seed N] [--only ${TARGETS.map(({ name }) => name).join('|')}]`,
+      `usage: npm run fuzz -- weights|worker [--count N] [--seed N] [--only ${names.join('|') || 'TARGET'}]`,
     );
     process.exitCode = 2;
     return;
   }
-  for (const { name } of targets) {
+  for (const target of chosen) {
     const startMs = performance.now();
-    const findings = await watch({ target: name, seed, count, state: new SharedArrayBuffer(8) });
+    const findings = await watch({ suite, target, seed, count, state: new SharedArrayBuffer(8) });
     const seconds = (performance.now() - startMs) / 1000;
-    console.log(`${name}: ${count} inputs of seed ${seed} in ${seconds.toFixed(1)} s, ${findings} findings`);
+    console.log(`${target}: ${count} inputs of seed ${seed} in ${seconds.toFixed(1)} s, ${findings} findings`);
     process.exitCode = findings > 0 ? 1 : process.exitCode;
   }
+}
+
+async function targetsOf(suite: Run['suite']): Promise<readonly Target[]> {
+  const url = new URL(`${SUITES[suite]}/targets.ts`, import.meta.url);
+  return ((await import(url.href)) as { TARGETS: readonly Target[] }).TARGETS;
 }
 
 /** Runs one target in a thread of its own. */
@@ -84,7 +100,7 @@ async function watch(run: Run): Promise<number> {
 async function work(run: Run): Promise<void> {
   const { target: name, seed, count } = run;
   const state = new Int32Array(run.state);
-  const target = targetOf(name);
+  const target = await targetOf(run);
   for (let index = 0; index < count && Atomics.load(state, 1) < FINDINGS_MAX; index += 1) {
     Atomics.store(state, 0, index);
     const what = await judge(target, makeInput(target, seed, index));
@@ -96,14 +112,16 @@ async function work(run: Run): Promise<void> {
   }
 }
 
-async function save({ target: name, seed }: Run, index: number): Promise<void> {
-  const input = makeInput(targetOf(name), seed, index);
+async function save(run: Run, index: number): Promise<void> {
+  const input = makeInput(await targetOf(run), run.seed, index);
   const hash = createHash('sha256').update(input).digest('hex').slice(0, 12);
-  await writeFile(join(CORPUS, `${name}-${hash}.bin`), input);
+  const corpus = join(import.meta.dirname, SUITES[run.suite], 'corpus');
+  await mkdir(corpus, { recursive: true });
+  await writeFile(join(corpus, `${run.target}-${hash}.bin`), input);
 }
 
-function targetOf(name: string): (typeof TARGETS)[number] {
-  const target = TARGETS.find((candidate) => candidate.name === name);
+async function targetOf({ suite, target: name }: Run): Promise<Target> {
+  const target = (await targetsOf(suite)).find((candidate) => candidate.name === name);
   if (target === undefined) {
     throw new RangeError(`no target ${name}`);
   }

@@ -1,8 +1,9 @@
-import { BadInput } from '../../../weights-tools/bad-input.ts';
-import { fromBytes } from '../../../src/core/bytes/byte-source.ts';
-import { MalformedFile } from '../../../src/core/bytes/malformed-file.ts';
+import { fromBytes } from '../../src/core/bytes/byte-source.ts';
+import { MalformedFile } from '../../src/core/bytes/malformed-file.ts';
+import { RequestError } from '../../src/core/protocol/failure.ts';
+import { BadInput } from '../../weights-tools/bad-input.ts';
 import { createRandom } from './random.ts';
-import type { Target } from './targets.ts';
+import type { Target } from './target.ts';
 
 /** An input that a reader did not take as it must. */
 export interface Finding {
@@ -46,7 +47,7 @@ function allocated(): number {
 
 /** A refusal names a place; a reader that read past its file's end throws something else. */
 function isRefusal(error: unknown): boolean {
-  return error instanceof MalformedFile || error instanceof BadInput;
+  return error instanceof MalformedFile || error instanceof BadInput || error instanceof RequestError;
 }
 
 function describe(error: unknown): string {

@@ -1,0 +1,136 @@
+import { readFile } from 'node:fs/promises';
+import { Agent } from 'node:http';
+import { join, resolve } from 'node:path';
+import { buildWorker, startBuiltWorker } from '../../examples/built-worker.ts';
+import { startEndpoint } from '../../examples/whole-line.ts';
+import { buildArtifacts } from '../../test/support/build-artifacts.ts';
+import { percentile } from '../percentile.ts';
+import { ask, type Door, type Timing } from './ask.ts';
+import { startBareRelay } from './bare-relay.ts';
+import { portkeyHeaders, startPortkey } from './portkey.ts';
+import { startStampingUpstream } from './start-stamping-upstream.ts';
+
+const ROOT = resolve(import.meta.dirname, '../..');
+const MODEL = 'vora-random';
+const PICTURE = join(ROOT, 'examples/images/scene.webp');
+/** Requests before the measured ones, at most as many as these: connections open, code gets compiled. */
+const WARM_UP_MAX = 30;
+const ANSWER_TOKENS = 16;
+/** Of the scripted server. */
+const RHYTHM = { tokens: 10, gapMs: 5 };
+
+/** Medians and 99th percentiles in milliseconds. */
+export interface Times {
+  readonly firstTokenMs: readonly [p50: number, p99: number];
+  readonly perTokenMs: readonly [p50: number, p99: number];
+}
+
+export interface LatencyPlan {
+  readonly requests: number;
+  /** Whether Portkey's gateway is fetched from npm and measured too. */
+  readonly beside: 'portkey' | 'nothing';
+}
+
+/** What each gateway adds, by what is asked of which server. */
+export type LatencyReport = Record<string, Record<string, Times>>;
+
+/**
+ * What the built worker in workerd adds to an answer, over calling the model server directly; beside it a bare relay in
+ * workerd, and Portkey's gateway. Each takes turns with the direct call, so that both see the same machine. The scripted
+ * server answers at once, in an even rhythm, and stamps its tokens; the endpoint is the real one. Prints a table.
+ */
+export async function benchWorkerLatency({ requests, beside }: LatencyPlan): Promise<LatencyReport> {
+  const { onnx, edge } = await buildArtifacts();
+  const modules = await buildWorker();
+  const picture = `data:image/webp;base64,${(await readFile(PICTURE)).toString('base64')}`;
+  const bodies = { text: chat('What is a lighthouse?'), image: chat('What is in the picture?', picture) };
+  const portkey = beside === 'portkey' ? await startPortkey() : null;
+  const report: LatencyReport = {};
+  try {
+    for (const kind of ['scripted server', 'endpoint'] as const) {
+      const upstream = kind === 'endpoint' ? await startEndpoint(onnx) : await startStampingUpstream(RHYTHM);
+      const vars = { MODEL, UPSTREAM_URL: upstream.url };
+      const worker = await startBuiltWorker({ modules, edgeFolder: edge, vars });
+      const bare = await startBareRelay(upstream.url);
+      try {
+        const gateways = {
+          worker: door(worker.url),
+          'bare relay': door(bare.url),
+          ...(portkey === null ? {} : { portkey: door(portkey.url, portkeyHeaders(upstream.url)) }),
+        };
+        for (const [what, body] of Object.entries(bodies)) {
+          console.log(`\n${what}, ${kind}: added to ${requests} requests each, milliseconds`);
+          const added: Record<string, Times> = {};
+          for (const [name, gateway] of Object.entries(gateways)) {
+            added[name] = await measureAdded(name, gateway, door(upstream.url), body, requests);
+          }
+          report[`${what}, ${kind}`] = added;
+          printRatio(added);
+        }
+      } finally {
+        await Promise.all([worker.stop(), bare.stop(), upstream.stop()]);
+      }
+    }
+  } finally {
+    await portkey?.stop();
+  }
+  return report;
+}
+
+function chat(question: string, picture?: string): string {
+  const image = picture === undefined ? [] : [{ type: 'image_url', image_url: { url: picture } }];
+  const content = [...image, { type: 'text', text: question }];
+  const messages = [{ role: 'user', content }];
+  return JSON.stringify({ model: MODEL, stream: true, temperature: 0, max_tokens: ANSWER_TOKENS, messages });
+}
+
+function door(base: string, headers: Record<string, string> = {}): Door {
+  return { url: `${base}/v1/chat/completions`, headers, agent: new Agent({ keepAlive: true, maxSockets: 1 }) };
+}
+
+async function measureAdded(name: string, gateway: Door, direct: Door, body: string, requests: number): Promise<Times> {
+  const timings: { through: Timing[]; direct: Timing[] } = { through: [], direct: [] };
+  for (let i = -Math.min(requests, WARM_UP_MAX); i < requests; i += 1) {
+    const turn = { through: await ask(gateway, body), direct: await ask(direct, body) };
+    if (i >= 0) {
+      timings.through.push(turn.through);
+      timings.direct.push(turn.direct);
+    }
+  }
+  const [through, alone] = [summary(timings.through), summary(timings.direct)];
+  const added: Times = {
+    firstTokenMs: difference(through.firstTokenMs, alone.firstTokenMs),
+    perTokenMs: difference(through.perTokenMs, alone.perTokenMs),
+  };
+  console.log(
+    `  ${name}: first token ${text(added.firstTokenMs)} to ${text(alone.firstTokenMs)}; ` +
+      `a token ${text(added.perTokenMs)} to ${text(alone.perTokenMs)}`,
+  );
+  return added;
+}
+
+function difference(ours: readonly [number, number], theirs: readonly [number, number]): [number, number] {
+  return [ours[0] - theirs[0], ours[1] - theirs[1]];
+}
+
+function text([p50, p99]: readonly [number, number]): string {
+  return `p50 ${p50.toFixed(2)} p99 ${p99.toFixed(2)}`;
+}
+
+function printRatio({ worker, portkey }: Record<string, Times>): void {
+  if (worker !== undefined && portkey !== undefined) {
+    const ratios = worker.firstTokenMs.map((ms, i) => (ms / (portkey.firstTokenMs[i] ?? Number.NaN)).toFixed(2));
+    console.log(`  worker / portkey, first token: p50 ${ratios[0]} ×, p99 ${ratios[1]} ×`);
+  }
+}
+
+/** A token's time is its way where it was stamped, else the time between two. */
+function summary(timings: readonly Timing[]): Times {
+  const firstToken = timings.map(({ firstTokenMs }) => firstTokenMs);
+  const hops = timings.flatMap(({ hopMs }) => hopMs);
+  const perToken = hops.length > 0 ? hops : timings.map(({ perTokenMs }) => perTokenMs);
+  return {
+    firstTokenMs: [percentile(firstToken, 0.5), percentile(firstToken, 0.99)],
+    perTokenMs: [percentile(perToken, 0.5), percentile(perToken, 0.99)],
+  };
+}

@@ -1,0 +1,33 @@
+import type { Context } from 'hono';
+import { accepts } from 'hono/accepts';
+import { imageTaskForm } from '../src/core/protocol/image-task-answer.ts';
+import { type ImageTask, parseImageTask } from '../src/core/protocol/image-task-request.ts';
+import { answerChat, startLoading } from './chat-completions.ts';
+import type { Deps } from './deps.ts';
+import { ENCLOSED_IMAGE, readImageTask } from './read-image-task.ts';
+import type { RequestContext } from './request-context.ts';
+
+const FORMS = { 'application/json': 'json', 'text/plain': 'text', 'text/event-stream': 'stream' } as const;
+
+/** POST /v1/caption, /v1/ocr, /v1/vqa: an image and a question, asked as a chat. The answer's form follows `accept`. */
+export async function imageTask(task: ImageTask, c: Context, deps: Deps, context: RequestContext): Promise<Response> {
+  startLoading(deps, context);
+  const { config } = deps;
+  const wanted = accepts(c, { header: 'Accept', supports: Object.keys(FORMS), default: 'application/json' });
+  const form = FORMS[wanted as keyof typeof FORMS];
+  const { fields, file } = await readImageTask(c.req.raw, context);
+  const chat = parseImageTask(task, fields, {
+    defaultModel: config.model,
+    prompts: config.taskPrompts,
+    stream: form === 'stream',
+  });
+  return answerChat(
+    {
+      chat,
+      form: imageTaskForm(task, form === 'text' ? 'text' : 'json'),
+      enclosed: new Map(file === null ? [] : [[ENCLOSED_IMAGE, file]]),
+    },
+    deps,
+    context,
+  );
+}

@@ -1,0 +1,59 @@
+import type { Place } from '../src/core/upstream/region.ts';
+import type { Deps } from './deps.ts';
+import { readBytes } from './read-body.ts';
+import { openRecord, type RequestRecord } from './request-record.ts';
+import { startStopwatch, type Stopwatch } from './stopwatch.ts';
+
+/** What one request carries through the worker. */
+export interface RequestContext extends ResponseSeams {
+  requestId: string;
+  headers: Headers;
+  /** Where the client is, as far as Cloudflare tells. */
+  place: Place;
+  /** Aborted when the client leaves. */
+  signal: AbortSignal;
+  stopwatch: Stopwatch;
+  record: RequestRecord;
+  /** Reads the request's body; throws RequestError `body-too-large`. */
+  receive(limitBytes: number): Promise<Uint8Array<ArrayBuffer>>;
+}
+
+export interface ResponseSeams {
+  /** Keeps work alive that other requests share, though this one's client may leave. */
+  waitUntil: (work: Promise<unknown>) => void;
+  /** Sets a header of the response, be it an error. */
+  header: (name: string, value: string) => void;
+}
+
+/** What of the world every request needs, whatever its route. */
+export type RequestSeams = Pick<Deps, 'now' | 'newId' | 'trace' | 'record'>;
+
+export function openRequest(
+  request: Request,
+  requestId: string,
+  { now, trace, record: emit }: RequestSeams,
+  response: ResponseSeams,
+): RequestContext {
+  const stopwatch = startStopwatch(now, trace);
+  const record = openRecord({ id: requestId, method: request.method, now, stopwatch, emit });
+  return {
+    ...response,
+    requestId,
+    headers: request.headers,
+    place: placeOf(request.cf),
+    signal: request.signal,
+    stopwatch,
+    record,
+    // On a fresh isolate this time holds the loading of the model too: both share one thread.
+    async receive(limitBytes) {
+      const bytes = await stopwatch.time('receive', () => readBytes(request, limitBytes));
+      record.note({ bytesIn: bytes.length });
+      return bytes;
+    },
+  };
+}
+
+function placeOf(cf: CfProperties | undefined): Place {
+  const text = (value: unknown) => (typeof value === 'string' && value !== '' ? value : null);
+  return { colo: text(cf?.colo), country: text(cf?.country), continent: text(cf?.continent) };
+}

@@ -1,0 +1,91 @@
+import { type Context, Hono } from 'hono';
+import { cors } from 'hono/cors';
+import { requestId, type RequestIdVariables } from 'hono/request-id';
+import { RequestError } from '../src/core/protocol/failure.ts';
+import { ATTEMPTS_HEADER } from '../src/core/upstream/attempts-header.ts';
+import { errorResponse } from './error-response.ts';
+import { openRequest, type RequestContext, type RequestSeams } from './request-context.ts';
+
+export interface Env {
+  Variables: RequestIdVariables & { request: RequestContext };
+}
+
+type Method = 'GET' | 'POST';
+export type Route = [method: Method, path: string, answer: (c: Context<Env>) => Response | Promise<Response>];
+
+/** What a browser's script may read beside the usual headers. */
+const EXPOSED_HEADERS = [
+  'x-request-id',
+  'server-timing',
+  'retry-after',
+  'retry-after-ms',
+  'x-should-retry',
+  ATTEMPTS_HEADER,
+];
+const PREFLIGHT_MAX_AGE_SECONDS = 86_400;
+
+/**
+ * What every response has, whichever route or error it comes from: a request id, CORS, an OpenAI error object where it
+ * is an error, and one outcome that is recorded when its last byte is written.
+ */
+export function openShell(seams: RequestSeams): Hono<Env> {
+  const app = new Hono<Env>();
+  app.use(requestId({ generator: () => seams.newId(), limitLength: 64 }));
+  app.use(async function recordOutcome(c, next) {
+    const request = openRequest(c.req.raw, c.var.requestId, seams, {
+      waitUntil: (work) => c.executionCtx.waitUntil(work),
+      header: (name, value) => c.header(name, value),
+    });
+    c.set('request', request);
+    await next();
+    closeRecord(c, request);
+  });
+  const allowBrowsers = cors({
+    origin: '*',
+    allowMethods: ['GET', 'POST'],
+    exposeHeaders: EXPOSED_HEADERS,
+    maxAge: PREFLIGHT_MAX_AGE_SECONDS,
+  });
+  // Only a real preflight is answered without a key; any other OPTIONS request is an unknown method.
+  app.use((c, next) => (isPreflight(c) || c.req.method !== 'OPTIONS' ? allowBrowsers(c, next) : next()));
+  app.notFound((c) => {
+    throw new RequestError({ kind: 'not-found', method: c.req.method, path: c.req.path });
+  });
+  app.onError((error) => errorResponse(error));
+  return app;
+}
+
+/** Adds routes; for other methods each answers 405. */
+export function addRoutes(app: Hono<Env>, routes: readonly Route[]): void {
+  for (const [method, path, answer] of routes) {
+    app.on(method, path, (c) => {
+      c.var.request.record.note({ route: path });
+      return answer(c);
+    });
+    app.all(path, (c) => {
+      c.var.request.record.note({ route: path });
+      c.header('allow', method === 'GET' ? 'GET, HEAD' : method);
+      throw new RequestError({ kind: 'method-not-allowed', method: c.req.method, path: c.req.path });
+    });
+  }
+}
+
+/** Ends the record of a request whose answer is whole; a stream's record ends with the stream. */
+function closeRecord(c: Context<Env>, { record, signal }: RequestContext): void {
+  const { status, headers } = c.res;
+  if (c.error === undefined && headers.get('content-type')?.startsWith('text/event-stream') === true) {
+    return;
+  }
+  const bytes = Number(headers.get('content-length') ?? 0);
+  if (signal.aborted) {
+    record.close({ how: 'left' }, 0);
+  } else if (c.error !== undefined) {
+    record.close({ how: 'failed', status, error: c.error }, bytes);
+  } else {
+    record.close({ how: 'answered', status }, bytes);
+  }
+}
+
+function isPreflight(c: Context): boolean {
+  return c.req.method === 'OPTIONS' && c.req.header('access-control-request-method') !== undefined;
+}
