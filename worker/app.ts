@@ -8,6 +8,7 @@ import { chatCompletions } from './chat-completions.ts';
 import type { Deps } from './deps.ts';
 import { errorResponse } from './error-response.ts';
 import { logFailure } from './log-failure.ts';
+import { playgroundRoutes } from './playground.ts';
 
 export type App = Hono<{ Variables: RequestIdVariables }>;
 
@@ -54,8 +55,12 @@ export function createApp(deps: Deps): App {
     return c.json(theModel);
   });
   app.get('/healthz', (c) => c.json({ status: 'ok' }));
+  const playground = config.playground ? playgroundRoutes(deps) : [];
+  for (const [method, path, answer] of playground) {
+    app.on(method, path, (c) => answer(c.req.raw));
+  }
 
-  for (const { method, path } of ROUTES) {
+  for (const { method, path } of [...ROUTES, ...playground.map(([method, path]) => ({ method, path }))]) {
     app.all(path, (c) => {
       c.header('allow', method);
       throw new RequestError({ kind: 'method-not-allowed', method: c.req.method, path: c.req.path });

@@ -24,6 +24,8 @@ export interface Config {
   keySha256: Uint8Array<ArrayBuffer> | null;
   upstream: Upstream;
   bundle: BundleSource;
+  /** Whether the page at /playground is served. */
+  playground: boolean;
 }
 
 const hexSha256 = z
@@ -55,6 +57,7 @@ const settings = z.object({
   UPSTREAM_WIRE: z.enum(['image_embeds', 'pixels', 'original']),
   UPSTREAM_MODEL: z.string().default(''),
   UPSTREAM_API_KEY: z.string().min(1).optional(),
+  PLAYGROUND: z.enum(['on', 'off']).default('on'),
 });
 
 /**
@@ -68,6 +71,7 @@ export function readConfig(env: object): Config {
     model: vars.MODEL,
     keySha256: check(auth, env),
     bundle: check(bundle, env),
+    playground: vars.PLAYGROUND === 'on',
     upstream: {
       url: vars.UPSTREAM_URL,
       apiKey: vars.UPSTREAM_API_KEY ?? null,

@@ -17,7 +17,8 @@ describe('readConfig', () => {
     expect(config.keySha256).toEqual(new Uint8Array(32).fill(0xab));
     expect(config.upstream).toMatchObject({ apiKey: 'k', wire: 'image_embeds', model: 'vora-7b' });
     expect(readConfig({ ...GOOD, UPSTREAM_MODEL: 'other' }).upstream.model).toBe('other');
-    expect(readConfig(GOOD)).toMatchObject({ keySha256: null, model: 'vora-7b' });
+    expect(readConfig(GOOD)).toMatchObject({ keySha256: null, model: 'vora-7b', playground: true });
+    expect(readConfig({ ...GOOD, PLAYGROUND: 'off' }).playground).toBe(false);
   });
 
   it.each([
@@ -32,6 +33,7 @@ describe('readConfig', () => {
     ['UPSTREAM_WIRE', { UPSTREAM_WIRE: 'jpeg' }],
     ['BUNDLE_SOURCE', { BUNDLE_SOURCE: 'kv' }],
     ['ASSETS', { ASSETS: undefined }],
+    ['PLAYGROUND', { PLAYGROUND: 'no' }],
     ['BUNDLES', { BUNDLE_SOURCE: 'r2' }],
   ])('names %s when it is wrong: %j', (name, change) => {
     expect(() => readConfig({ ...GOOD, ...change })).toThrow(new RegExp(`^Worker configuration: .*${name}: `));

@@ -189,6 +189,7 @@ const KEYED = {
   keySha256: new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode('the key'))),
   upstream: { url: new URL('http://upstream.test'), apiKey: null, wire: 'original', model: 'm' },
   bundle: { from: 'r2', bucket: {} as R2Bucket, prefix: '' },
+  playground: true,
 } as const;
 
 describe('with a key set', () => {

@@ -41,6 +41,7 @@ export function testApp(
       keySha256: null,
       upstream: { url: new URL('http://upstream.test/'), apiKey: 'upstream-key', wire, model: 'upstream-model' },
       bundle: { from: 'r2', bucket: {} as R2Bucket, prefix: '' },
+      playground: true,
     },
     bundle,
     embedder,
