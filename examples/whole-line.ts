@@ -29,6 +29,8 @@ export interface WorkerPlan {
   wire: 'image_embeds' | 'pixels' | 'original';
   /** Taken where it is free, else any free port. */
   preferredPort?: number;
+  /** More variables of wrangler.toml, e.g. `AUTH:key`; a later one counts. */
+  vars?: string[];
 }
 
 /** The worker in real workerd by `wrangler dev`, open to this machine only. */
@@ -40,6 +42,7 @@ export async function startWorker(plan: WorkerPlan): Promise<RunningServer> {
     `MODEL:${plan.model}`,
     `UPSTREAM_WIRE:${plan.wire}`,
     `UPSTREAM_URL:${plan.upstreamUrl}`,
+    ...(plan.vars ?? []),
   ];
   return startServer({
     name: 'worker',
