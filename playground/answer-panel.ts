@@ -47,6 +47,13 @@ export function createAnswerPanel(now: () => number): AnswerPanel {
   let end: Extract<AnswerEvent, { kind: 'end' }> | null = null;
   let requestId: string | null = null;
 
+  /** On a phone the answer is below the picture; there it goes to the top, with room to grow. */
+  function bringIntoView(): void {
+    if (card.getBoundingClientRect().bottom > innerHeight) {
+      card.scrollIntoView({ block: 'start' });
+    }
+  }
+
   function close(said: string): void {
     answer.setAttribute('aria-busy', 'false');
     status.textContent = said;
@@ -74,16 +81,19 @@ export function createAnswerPanel(now: () => number): AnswerPanel {
       [fault.hidden, time.hidden, wire.hidden] = [true, true, true];
       fault.replaceChildren();
       status.textContent = 'Asking';
-      // On a phone it is below the picture.
-      card.scrollIntoView({ block: 'nearest' });
+      bringIntoView();
     },
     event(event) {
       if (event.kind === 'opened') {
         stages = readServerTiming(event.serverTiming);
         requestId = event.requestId;
       } else if (event.kind === 'text') {
-        firstText ??= now();
         answer.append(event.text);
+        if (firstText === null) {
+          firstText = now();
+          // The picture above has taken its size by now.
+          bringIntoView();
+        }
       } else {
         end = event;
       }
@@ -115,6 +125,7 @@ export function createAnswerPanel(now: () => number): AnswerPanel {
         ...(detail.length === 0 ? [] : [make('p', '', detail.join(' · '))]),
       );
       fault.hidden = false;
+      bringIntoView();
     },
     stopped() {
       close('Stopped');

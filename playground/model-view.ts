@@ -1,8 +1,10 @@
 import { dropAlpha } from '../src/core/image/drop-alpha.ts';
+import { applyOrientation } from '../src/core/image/orientation.ts';
 import { preprocess } from '../src/core/image/preprocess.ts';
 import type { Rgb } from '../src/core/image/rgb.ts';
-import { IMAGE_MAX_PIXELS } from '../src/core/limits.ts';
+import { type ImageHeader, sniffImage } from '../src/core/image/sniff.ts';
 import type { ResizeMode } from '../src/core/model/manifest.ts';
+import { blankExif } from './without-exif.ts';
 
 /** What the worker says of its model (`/playground/facts.json`). */
 export interface VisionFacts {
@@ -14,32 +16,44 @@ export interface VisionFacts {
 
 /** A picture as the model sees it. */
 export interface ModelView {
-  /** The model's exact input; of a file the browser decoded it, which for JPEG may differ in a bit. */
+  /** The model's exact input, but for the caveat. */
   input: Rgb;
   rows: number;
   columns: number;
   /** Size of the picture as it was given, where the page knows it. */
   given: { width: number; height: number } | null;
-  /** Parts of it are transparent: the model sees the colours beneath, which a browser does not keep. */
-  transparent: boolean;
+  /** Why the model may see something else; null where it does not. */
+  caveat: string | null;
 }
 
 /**
  * Does with a picture what the worker does, by the same code.
  *
- * @throws where the browser cannot decode it, it is larger than the worker takes, or its shape is refused.
+ * @throws RequestError in the API's words where the worker will refuse it; else where the browser cannot decode it.
  */
 export async function viewAsModel(file: Blob, vision: VisionFacts): Promise<ModelView> {
-  const { width, height, rgba } = await decode(file);
-  const transparent = hasTransparency(rgba);
-  const input = preprocess({ width, height, data: dropAlpha(rgba, rgba) }, vision, 'picture');
-  return { ...inPatches(input, vision), given: { width, height }, transparent };
+  const bytes = new Uint8Array(await file.arrayBuffer());
+  const header = sniffImage(bytes, 'picture');
+  const { width, height, rgba } = await decode(new Blob([blankExif(bytes, header.format)]));
+  const caveat = caveatOf(header, rgba);
+  const upright = applyOrientation({ width, height, data: dropAlpha(rgba, rgba) }, header.orientation);
+  const input = preprocess(upright, vision, 'picture');
+  return { ...inPatches(input, vision), given: { width: upright.width, height: upright.height }, caveat };
+}
+
+/** Where a browser's decoder parts from the worker's, which reads as Pillow does. */
+function caveatOf(header: ImageHeader, rgba: Uint8Array): string | null {
+  if (hasTransparency(rgba)) {
+    return 'Where it is transparent, the model sees the colours beneath; a browser does not keep them.';
+  }
+  const rare = header.format === 'jpeg' ? header.colour !== 'rgb' : header.format === 'png' && header.grey16;
+  return rare ? 'A browser reads the colours of such a file in a way of its own.' : null;
 }
 
 /** What the worker made of a picture. */
 export async function readModelInput(png: Blob, vision: VisionFacts): Promise<ModelView> {
   const { width, height, rgba } = await decode(png);
-  return { ...inPatches({ width, height, data: dropAlpha(rgba, rgba) }, vision), given: null, transparent: false };
+  return { ...inPatches({ width, height, data: dropAlpha(rgba, rgba) }, vision), given: null, caveat: null };
 }
 
 function inPatches(input: Rgb, { patchSize }: VisionFacts): Pick<ModelView, 'input' | 'rows' | 'columns'> {
@@ -49,9 +63,6 @@ function inPatches(input: Rgb, { patchSize }: VisionFacts): Pick<ModelView, 'inp
 async function decode(file: Blob): Promise<{ width: number; height: number; rgba: Uint8Array<ArrayBuffer> }> {
   const bitmap = await createImageBitmap(file, { premultiplyAlpha: 'none', colorSpaceConversion: 'none' });
   const { width, height } = bitmap;
-  if (width * height > IMAGE_MAX_PIXELS) {
-    throw new RangeError(`${width} × ${height} px are too many to show here`);
-  }
   const context = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true });
   if (context === null) {
     throw new Error('no canvas');

@@ -100,11 +100,13 @@ export function createPicturePanel(
   };
 }
 
-function describe({ input, given, rows, columns, transparent }: ModelView): string {
+function describe({ input, given, rows, columns, caveat }: ModelView): string {
   const size = `${input.width} × ${input.height}`;
   return [
     given === null ? `${size} px:` : `${given.width} × ${given.height} px become ${size}:`,
     `${columns} × ${rows} patches, ${rows * columns} tokens.`,
-    ...(transparent ? ['Where it is transparent, the model sees the colours beneath; this view cannot.'] : []),
-  ].join(' ');
+    caveat ?? '',
+  ]
+    .join(' ')
+    .trimEnd();
 }

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
@@ -22,27 +22,29 @@ let asked: { body: unknown; authorization: string | undefined }[] = [];
 let folder: string;
 
 beforeAll(async () => {
-  server = createServer(async (request, response) => {
-    if (request.url === '/playground/word.png') {
-      response.end(PICTURE);
-      return;
-    }
-    const chunks: Buffer[] = [];
-    for await (const chunk of request) {
-      chunks.push(chunk as Buffer);
-    }
-    const { authorization } = request.headers;
-    asked.push({ body: JSON.parse(Buffer.concat(chunks).toString()), authorization });
-    const chunk = { id: 'x', object: 'chat.completion.chunk', created: 1, model: 'm' };
-    const choices = [{ index: 0, delta: { role: 'assistant', content: WORDS }, finish_reason: 'stop' }];
-    response.setHeader('content-type', 'text/event-stream');
-    response.end(`data: ${JSON.stringify({ ...chunk, choices })}\n\ndata: [DONE]\n\n`);
-  });
+  server = createServer((request, response) => void answer(request, response));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   folder = await mkdtemp(join(ROOT, '.cache/snippets-'));
 });
+
+async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  if (request.url === '/playground/word.png') {
+    response.end(PICTURE);
+    return;
+  }
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) {
+    chunks.push(chunk as Buffer);
+  }
+  const { authorization } = request.headers;
+  asked.push({ body: JSON.parse(Buffer.concat(chunks).toString()), authorization });
+  const chunk = { id: 'x', object: 'chat.completion.chunk', created: 1, model: 'm' };
+  const choices = [{ index: 0, delta: { role: 'assistant', content: WORDS }, finish_reason: 'stop' }];
+  response.setHeader('content-type', 'text/event-stream');
+  response.end(`data: ${JSON.stringify({ ...chunk, choices })}\n\ndata: [DONE]\n\n`);
+}
 
 afterAll(async () => {
   server.closeAllConnections();
