@@ -22,6 +22,9 @@ const FORM_NAMES: [WireForm, string][] = [
   ['image_embeds', 'embeddings'],
 ];
 
+/** Below it a rate of tokens says more of buffers than of the model. */
+const RATE_MIN_SECONDS = 0.1;
+
 /** One answer being shown; `events` until one of `ended`, `failed` and `stopped`. */
 export interface AnswerPanel {
   begin(): void;
@@ -62,7 +65,8 @@ export function createAnswerPanel(now: () => number): AnswerPanel {
   function showFacts(ended: number): void {
     const { usage = null, finishReason = null } = end ?? {};
     const seconds = (ended - (firstText ?? ended)) / 1000;
-    const perSecond = usage !== null && seconds > 0 ? Math.round((usage.completion_tokens - 1) / seconds) : 0;
+    const perSecond =
+      usage !== null && seconds >= RATE_MIN_SECONDS ? Math.round((usage.completion_tokens - 1) / seconds) : 0;
     const told = [
       ...(usage === null ? [] : [`${usage.prompt_tokens} tokens read`, `${usage.completion_tokens} written`]),
       ...(perSecond > 0 ? [`${perSecond} a second`] : []),
@@ -116,12 +120,13 @@ export function createAnswerPanel(now: () => number): AnswerPanel {
       const { status: code = null, error: wrong = null, requestId: id = null } = said ?? {};
       const kind = [code, wrong?.code].filter((part) => part !== null && part !== undefined).join(' ');
       const message = error instanceof Error ? error.message : String(error);
-      const half = firstText === null ? '' : ' The text above is not the whole answer.';
+      const half = firstText === null ? [] : [make('p', '', 'The text above is not the whole answer.')];
       const detail = [wrong?.param, id === null ? null : `request ${id}`].filter(
         (part) => part !== null && part !== undefined,
       );
       fault.replaceChildren(
-        make('p', '', make('strong', '', kind), kind === '' ? '' : ' ', message + half),
+        make('p', '', make('strong', '', kind), kind === '' ? '' : ' ', message),
+        ...half,
         ...(detail.length === 0 ? [] : [make('p', '', detail.join(' · '))]),
       );
       fault.hidden = false;

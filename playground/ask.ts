@@ -86,7 +86,7 @@ export async function* ask(body: ChatBody, key: string, signal: AbortSignal): As
       yield { kind: 'text', text };
     }
   }
-  throw new AskError(null, apiError({ message: 'The answer broke off before its end' }), requestId);
+  throw new AskError(null, apiError({ message: 'The answer broke off before its end.' }), requestId);
 }
 
 async function* events(
@@ -121,7 +121,7 @@ async function send(path: string, init: RequestInit & { signal: AbortSignal }): 
     response = await fetch(path, { ...init, credentials: 'omit', cache: 'no-store' });
   } catch {
     init.signal.throwIfAborted();
-    throw new AskError(null, apiError({ message: 'The worker cannot be reached' }), null);
+    throw new AskError(null, apiError({ message: 'The worker cannot be reached.' }), null);
   }
   if (!response.ok) {
     const text = await response.text();

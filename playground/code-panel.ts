@@ -15,6 +15,8 @@ export function createCodePanel(): CodePanel {
   const copy = element('copy', HTMLButtonElement);
   const languages = document.querySelectorAll<HTMLInputElement>('input[name=language]');
   let request: Request | null = null;
+  /** A pasted picture and where it can be saved from. */
+  let pasted: { picture: Picture; link: HTMLElement } | null = null;
 
   function write(): void {
     const chosen = [...languages].find(({ checked }) => checked)?.value;
@@ -42,22 +44,28 @@ export function createCodePanel(): CodePanel {
   return {
     show(wishes, picture) {
       request = { ...wishes, origin: location.origin, picture: picture === null ? null : pictureSource(picture) };
-      note.replaceChildren(...notes(wishes.needsKey, picture));
+      if (picture?.kind === 'file' && picture.unsaved && pasted?.picture !== picture) {
+        pasted = { picture, link: saveLink(picture) };
+      }
+      note.replaceChildren(...notes(wishes.needsKey, picture, pasted?.link));
       write();
     },
   };
 }
 
-function notes(needsKey: boolean, picture: Picture | null): (string | Node)[] {
+function notes(needsKey: boolean, picture: Picture | null, link: HTMLElement | undefined): (string | Node)[] {
   const key = needsKey ? ['The key is read from VORA_API_KEY. '] : [];
   if (picture?.kind !== 'file') {
     return key;
   }
-  if (!picture.unsaved) {
-    return [...key, `It reads ${picture.name} from the folder it runs in.`];
-  }
-  const link = make('a', '', `save it as ${picture.name}`);
-  link.setAttribute('href', URL.createObjectURL(picture.blob));
-  link.setAttribute('download', picture.name);
-  return [...key, 'The picture came from the clipboard: ', link, ' where the code runs.'];
+  return picture.unsaved && link !== undefined
+    ? [...key, 'The picture came from the clipboard: ', link, ' where the code runs.']
+    : [...key, `It reads ${picture.name} from the folder it runs in.`];
+}
+
+function saveLink({ blob, name }: Extract<Picture, { kind: 'file' }>): HTMLElement {
+  const link = make('a', '', `save it as ${name}`);
+  link.setAttribute('href', URL.createObjectURL(blob));
+  link.setAttribute('download', name);
+  return link;
 }

@@ -60,21 +60,21 @@ function curl(request: Request): string {
 
 function javascript(request: Request): string {
   const { origin, needsKey, picture } = request;
-  const lines = ["import OpenAI from 'openai';", ''];
+  const lines = ['import OpenAI from "openai";', ''];
   if (picture?.kind === 'file') {
-    lines.unshift("import { readFile } from 'node:fs/promises';");
-    lines.push(`const bytes = await readFile(${JSON.stringify(picture.name)}, 'base64');`);
+    lines.unshift('import { readFile } from "node:fs/promises";');
+    lines.push(`const bytes = await readFile(${JSON.stringify(picture.name)}, "base64");`);
   } else if (picture?.kind === 'served') {
     lines.push(`const file = await fetch(${JSON.stringify(picture.href)});`);
-    lines.push("const bytes = Buffer.from(await file.arrayBuffer()).toString('base64');");
+    lines.push('const bytes = Buffer.from(await file.arrayBuffer()).toString("base64");');
   }
   const url = picture === null || picture.kind === 'url' ? '' : `\`data:${picture.type};base64,\${bytes}\``;
-  const key = needsKey ? 'process.env.VORA_API_KEY' : "'none'";
+  const key = needsKey ? 'process.env.VORA_API_KEY' : '"none"';
   lines.push(
     `const client = new OpenAI({ baseURL: ${JSON.stringify(`${origin}/v1`)}, apiKey: ${key} });`,
     `const stream = await client.chat.completions.create(${literal(bodyOf(request), JAVASCRIPT, url)});`,
     'for await (const chunk of stream) {',
-    "  process.stdout.write(chunk.choices[0]?.delta.content ?? '');",
+    '  process.stdout.write(chunk.choices[0]?.delta.content ?? "");',
     '}',
   );
   return lines.join('\n');
@@ -126,6 +126,9 @@ interface Syntax {
 const JAVASCRIPT: Syntax = { indent: '  ', true: 'true', key: (name) => name };
 const PYTHON: Syntax = { indent: '    ', true: 'True', key: (name) => JSON.stringify(name) };
 
+/** What is shorter stands on one line. */
+const LINE_CHARS = 48;
+
 /** A value as source text: strings of JSON are strings of both languages. `url` stands for the marker. */
 function literal(value: unknown, syntax: Syntax, url: string, margin = ''): string {
   if (value === MARKER) {
@@ -142,7 +145,10 @@ function literal(value: unknown, syntax: Syntax, url: string, margin = ''): stri
   const entries = Array.isArray(value)
     ? value.map((item) => literal(item, syntax, url, inner))
     : Object.entries(value).map(([name, item]) => `${syntax.key(name)}: ${literal(item, syntax, url, inner)}`);
-  return `${open}\n${entries.map((entry) => `${inner}${entry},\n`).join('')}${margin}${close}`;
+  const line = `${open} ${entries.join(', ')} ${close}`;
+  return line.length <= LINE_CHARS && !line.includes('\n')
+    ? line
+    : `${open}\n${entries.map((entry) => `${inner}${entry},\n`).join('')}${margin}${close}`;
 }
 
 function shell(text: string): string {

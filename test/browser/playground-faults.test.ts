@@ -5,7 +5,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Browser, Page } from 'playwright-core';
+import type { Browser, Page, Route } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, it, vi } from 'vitest';
 import type { RunningServer } from '../../examples/processes.ts';
 import { startWorker } from '../../examples/whole-line.ts';
@@ -162,7 +162,7 @@ describe('an answer that takes long', () => {
     await page.waitForFunction(() => document.querySelector('#answer')?.textContent.includes('word 10') === true);
     expect(upstream?.closed).toBe(false);
     await stop(page);
-    expect(await page.textContent('#status')).toBe('Stopped');
+    await page.waitForFunction(() => document.querySelector('#status')?.textContent === 'Stopped');
     expect(await page.textContent('#facts')).toContain('not the whole answer');
     expect(await page.isVisible('#stop')).toBe(false);
     await vi.waitFor(() => expect(upstream?.closed).toBe(true), { timeout: 5_000 });
@@ -202,11 +202,32 @@ describe('a failure', () => {
     const { page, faults, close } = await openWithKey();
     await page.click('#ask');
     const shown = await readError(page);
-    expect(shown).toMatch(/^upstream_broke .+ The text above is not the whole answer\./);
+    expect(shown).toMatch(/^upstream_broke .+\n+The text above is not the whole answer\./);
     expect(shown).toMatch(/request [0-9a-f]{32}/);
     expect(await page.textContent('#answer')).toBe('Half an ');
     expect(await page.getAttribute('#answer', 'aria-busy')).toBe('false');
     expect(await accessibilityFaults(page)).toEqual([]);
+    expect(await faults()).toEqual([]);
+    await close();
+  });
+
+  it.each<[string, string, (route: Route) => Promise<void>]>([
+    [
+      'of a connection that ends too soon, though cleanly',
+      'The answer broke off before its end.',
+      (route) => route.fulfill({ contentType: 'text/event-stream', body: words('Half an ') }),
+    ],
+    ['of the network', 'The worker cannot be reached.', (route) => route.abort()],
+    [
+      'of something in between that is no API',
+      '502 <h1>Bad gateway</h1>',
+      (route) => route.fulfill({ status: 502, contentType: 'text/html', body: '<h1>Bad gateway</h1>' }),
+    ],
+  ])('%s is told', async (_, told, happen) => {
+    const { page, faults, close } = await openWithKey();
+    await page.route('**/v1/chat/completions', happen);
+    await page.click('#ask');
+    expect(await readError(page)).toContain(told);
     expect(await faults()).toEqual([]);
     await close();
   });

@@ -152,7 +152,7 @@ describe('the playground in Chromium, in front of the real line', () => {
 
     await tabTo(page, 'input[name=language]');
     await page.keyboard.press('ArrowRight');
-    expect(await page.textContent('#code')).toContain("import OpenAI from 'openai'");
+    expect(await page.textContent('#code')).toContain('import OpenAI from "openai"');
     expect(await faults()).toEqual([]);
     await close();
   });
