@@ -9,10 +9,14 @@ const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-s
 /** The machine's own Chromium, or the one that an npm package brings for Linux; elsewhere CHROMIUM_PATH names one. */
 export async function launchChromium(): Promise<Browser> {
   const own = await findOnPath();
-  // The tests' page is ours: a container has no user namespaces, and there is no sandbox without them.
-  return own === undefined
-    ? chromium.launch({ executablePath: await packaged.executablePath(), args: packaged.args })
-    : chromium.launch({ executablePath: own, args: ['--no-sandbox'] });
+  if (own !== undefined) {
+    // The tests' page is ours: a container has no user namespaces, and there is no sandbox without them.
+    return chromium.launch({ executablePath: own, args: ['--no-sandbox'] });
+  }
+  if (process.platform !== 'linux' || process.arch !== 'x64') {
+    throw new Error(`No ${NAMES.join(', ')} on PATH: name a Chromium by CHROMIUM_PATH`);
+  }
+  return chromium.launch({ executablePath: await packaged.executablePath(), args: packaged.args });
 }
 
 async function findOnPath(): Promise<string | undefined> {
