@@ -19,6 +19,7 @@ try {
   await askAboutPictures(line.url);
   if (!options.once) {
     printCurlLines(line.url);
+    console.log(`\nThe playground is at ${line.url}/playground: drop a picture, ask, and see what the model sees.`);
     await untilInterrupted();
   }
 } finally {

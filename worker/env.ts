@@ -42,6 +42,8 @@ export interface Config {
   streamGraceMs: number;
   selfTest: SelfTestMode;
   bundle: BundleSource;
+  /** Whether the page at /playground is served. */
+  playground: boolean;
 }
 
 const binding = <Type>() => z.custom<Type>(isBinding, 'expected the binding');
@@ -93,6 +95,7 @@ const settings = z.object({
   SELF_TEST: z.enum(['readyz', 'require']).default('readyz'),
   ANALYTICS: binding<AnalyticsEngineDataset>().optional(),
   TASK_PROMPTS: taskPromptsSchema,
+  PLAYGROUND: z.enum(['on', 'off']).default('on'),
 });
 
 /**
@@ -115,6 +118,7 @@ export function readConfig(env: object): Config {
     hedgeAfterMs: vars.HEDGE_AFTER_MS === 0 ? null : vars.HEDGE_AFTER_MS,
     streamGraceMs: vars.STREAM_GRACE_MS,
     selfTest: vars.SELF_TEST,
+    playground: vars.PLAYGROUND === 'on',
   };
 }
 

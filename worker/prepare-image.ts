@@ -1,12 +1,12 @@
 import { f32ToBf16 } from '../src/core/bytes/float.ts';
 import { encodeTorchTensor } from '../src/core/bytes/torch-tensor.ts';
+import { encodePng } from '../src/core/image/encode-png.ts';
 import { patchify } from '../src/core/image/patchify.ts';
 import { preprocess } from '../src/core/image/preprocess.ts';
 import { sniffImage } from '../src/core/image/sniff.ts';
 import type { WireForm } from '../src/core/upstream/capability.ts';
 import type { Deps } from './deps.ts';
 import { decodeImage } from './decode-image.ts';
-import { encodePng } from './encode-png.ts';
 import { loadImage } from './load-image.ts';
 import type { Stopwatch } from './stopwatch.ts';
 

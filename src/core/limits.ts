@@ -125,6 +125,8 @@ export const ARTIFACT_HASH_MAX_BYTES = 64 * 1024 * 1024;
 
 /** Whole download of one image URL, redirects included; a slow host must not hold a request. */
 export const IMAGE_FETCH_TIMEOUT_MS = 10_000;
+/** A picture's URL that stands alone; browsers and servers take 8 KB at most. */
+export const PICTURE_URL_MAX_BYTES = 8192;
 /** Hops of an image URL; a CDN needs one or two. */
 export const IMAGE_REDIRECTS_MAX = 3;
 /** Manifest of an edge bundle; real ones are a few KB. */

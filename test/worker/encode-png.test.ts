@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { sniffImage } from '../../src/core/image/sniff.ts';
 import { decodeImage } from '../../worker/decode-image.ts';
-import { encodePng } from '../../worker/encode-png.ts';
+import { encodePng } from '../../src/core/image/encode-png.ts';
 
 describe('encodePng', () => {
   it.each([

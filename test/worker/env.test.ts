@@ -18,6 +18,8 @@ describe('readConfig', () => {
     expect(config.upstreams).toMatchObject([{ apiKey: 'k', wire: 'image_embeds', model: 'vora-7b', server: 'vora' }]);
     expect(readConfig({ ...GOOD, UPSTREAM_MODEL: 'other' }).upstreams[0]?.model).toBe('other');
     expect(readConfig(GOOD)).toMatchObject({ keys: null, metrics: 'off', analytics: null, model: 'vora-7b' });
+    expect(readConfig(GOOD).playground).toBe(true);
+    expect(readConfig({ ...GOOD, PLAYGROUND: 'off' }).playground).toBe(false);
   });
 
   it.each([
@@ -32,6 +34,7 @@ describe('readConfig', () => {
     ['UPSTREAM_WIRE', { UPSTREAM_WIRE: 'jpeg' }],
     ['BUNDLE_SOURCE', { BUNDLE_SOURCE: 'kv' }],
     ['ASSETS', { ASSETS: undefined }],
+    ['PLAYGROUND', { PLAYGROUND: 'no' }],
     ['BUNDLES', { BUNDLE_SOURCE: 'r2' }],
   ])('names %s when it is wrong: %j', (name, change) => {
     expect(() => readConfig({ ...GOOD, ...change })).toThrow(new RegExp(`^Worker configuration: .*${name}: `));

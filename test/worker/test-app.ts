@@ -74,6 +74,7 @@ export function testConfig(fields: Partial<Config> = {}): Config {
     hedgeAfterMs: null,
     streamGraceMs: 600,
     selfTest: 'readyz',
+    playground: true,
     bundle: { from: 'r2', bucket: {} as R2Bucket, prefix: '' },
     ...fields,
   };
