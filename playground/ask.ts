@@ -97,21 +97,12 @@ async function* events(
   if (response.body === null) {
     return;
   }
-  const reader = parseEvents(response.body).getReader();
   try {
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) {
-        return;
-      }
-      yield value;
-    }
+    yield* parseEvents(response.body);
   } catch (error) {
     signal.throwIfAborted();
     const message = `The connection broke: ${error instanceof Error ? error.message : 'no reason given'}`;
     throw new AskError(null, apiError({ message }), requestId);
-  } finally {
-    reader.cancel().catch(() => undefined);
   }
 }
 
