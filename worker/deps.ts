@@ -1,7 +1,7 @@
-import type { PatchEmbedder } from '../src/core/image/patch-embedder.ts';
+import type { WarmEmbedder } from '../src/core/image/patch-embedder.ts';
 import { assetFiles, type Bundle, openBundle, r2Files } from './bundle.ts';
 import { type Config, readConfig } from './env.ts';
-import { createPatchSession } from './patch-session.ts';
+import { createPatchEmbedder } from './patch-embedder.ts';
 
 /** One structured line; never prompts, images, keys or query strings. */
 export type Log = (entry: Record<string, string | number | null>) => void;
@@ -10,7 +10,7 @@ export type Log = (entry: Record<string, string | number | null>) => void;
 export interface Deps {
   config: Config;
   bundle: Bundle;
-  embedder: PatchEmbedder & { warm(): Promise<void> };
+  embedder: WarmEmbedder;
   /** Reaches upstream and image hosts. */
   fetch: (url: string, init: RequestInit) => Promise<Response>;
   /** Milliseconds on a clock that never goes back. Cloudflare stops it while code runs; it advances with I/O. */
@@ -31,7 +31,7 @@ export function createDeps(env: object): Deps {
   return {
     config,
     bundle,
-    embedder: createPatchSession(bundle),
+    embedder: createPatchEmbedder(env, bundle),
     fetch: (url, init) => fetch(url, init),
     now: () => performance.now(),
     unixSeconds: () => Math.floor(Date.now() / 1000),

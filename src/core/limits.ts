@@ -135,6 +135,8 @@ export const UPSTREAM_IDLE_TIMEOUT_MS = 120_000;
 
 /** Folded against unfolded vision embedding, relative error of a patch; f32 itself leaves about 1e-6. */
 export const FOLD_RELATIVE_ERROR_MAX = 1e-4;
+/** What the worker's kernel may lose of an embedding with weights of 16 bits; the bf16 that travels loses up to 4e-3. */
+export const PATCH_EMBED_ERROR_MAX = 1e-3;
 
 /** Rank of an adapter: VoRA-7B has 1024, PEFT's usual are 4 to 512, and past the width of a weight it saves nothing. */
 export const ADAPTER_RANK_MAX = 65_536;

@@ -4,7 +4,7 @@ import { createApp } from '../../worker/app.ts';
 import { openBundle } from '../../worker/bundle.ts';
 import type { Deps } from '../../worker/deps.ts';
 import type { WireForm } from '../../worker/env.ts';
-import { createPatchSession } from '../../worker/patch-session.ts';
+import { createPatchEmbedder } from '../../worker/patch-embedder.ts';
 import type { FakeUpstream } from './fake-upstream.ts';
 import { repositoryFile } from './repository-file.ts';
 
@@ -17,9 +17,9 @@ declare module 'vitest' {
 /** Folder of the edge bundle that the global setup built. */
 export const EDGE_BUNDLE = `${inject('artifacts').edge}/`;
 
-/** The real bundle and one ONNX Runtime session for all tests of a file. */
+/** The real bundle and one embedder for all tests of a file. */
 export const bundle = openBundle({ read: (path) => repositoryFile(EDGE_BUNDLE + path) });
-const embedder = createPatchSession(bundle);
+const embedder = createPatchEmbedder({}, bundle);
 
 export interface TestApp {
   /** Sends a request as a client would. */
