@@ -6,7 +6,7 @@ import { formatTable } from '../../weights-tools/table.ts';
 import { type EmbedBenchGraphs, SHAPE_7B, syntheticPatches, writeEmbedBenchGraphs } from '../embed-graphs.ts';
 import { type BenchWorker, bundleWorker, startWorker, type WorkerModule } from './bench-worker.ts';
 
-const RUNS = 11;
+const RUNS = 9;
 const FRESH_ISOLATES = 3;
 const MEGABYTE = 1_000_000;
 
