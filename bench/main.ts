@@ -9,6 +9,7 @@ import { benchQuality } from './quality.ts';
 import { SCALES } from './weights/shape.ts';
 import { benchWeights } from './weights/run.ts';
 import { benchEmbedInWorkerd } from './worker-embed/run.ts';
+import { benchImageInWorkerd } from './worker-image/run.ts';
 
 const { values, positionals: chosen } = parseArgs({
   allowPositionals: true,
@@ -21,6 +22,7 @@ const benches: Record<string, () => unknown> = {
     await benchEmbedInNode();
     await benchEmbedInWorkerd();
   },
+  image: benchImageInWorkerd,
   weights: () => benchWeights(scale ?? 'full'),
   quality: () => benchQuality(values.prompts),
   grammar: benchGrammar,

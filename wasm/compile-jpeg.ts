@@ -15,13 +15,13 @@ const COMMIT = 'c85e6b905bf237038faa936dab160ebfc5da0344';
 
 /** What decodes Huffman-coded JPEG of 8 bits in full colour; absent.c stands for what else jdmaster.c names. */
 const FILES = words(`
-  jcomapi jdapimin jdhuff jdinput jdmarker jdmaster jdphuff jmemmgr jmemnobs jpeg_nbits
+  jcomapi jdapimin jdhuff jdinput jdmarker jdmaster jdphuff jmemmgr jpeg_nbits
   wrapper/jdapistd-8 wrapper/jdcoefct-8 wrapper/jdcolor-8 wrapper/jddctmgr-8 wrapper/jdmainct-8 wrapper/jdpostct-8
   wrapper/jdsample-8 wrapper/jidctflt-8 wrapper/jidctfst-8 wrapper/jidctint-8 wrapper/jidctred-8 wrapper/jutils-8`);
 
 const OPTIONS = words(`
   cc -target wasm32-wasi -mexec-model=reactor -O3 -msimd128 -DNDEBUG -DNO_GETENV
-  -fno-sanitize=all -Wl,--gc-sections -Wl,--strip-all -Wl,--no-entry`);
+  -fno-sanitize=all -Wl,--gc-sections -Wl,--strip-all -Wl,--no-entry -Wl,--import-memory -Wl,-z,stack-size=262144`);
 
 /**
  * jpeg-decoder/ over libjpeg-turbo, whose sources are fetched, or taken from the checkout that LIBJPEG_TURBO names. ZIG
@@ -40,7 +40,7 @@ export async function compileJpegDecoder(environment: NodeJS.ProcessEnv): Promis
     await writeFile(join(folder, 'jversion.h'), versionHeader.replace('@COPYRIGHT_YEAR@', '1991-2026'));
     const binary = join(folder, 'decoder.wasm');
     const includes = [HOME, folder, turbo].map((path) => `-I${path}`);
-    const sources = ['decoder.c', 'absent.c'].map((name) => join(HOME, name));
+    const sources = ['decoder.c', 'memory.c', 'absent.c'].map((name) => join(HOME, name));
     const library = FILES.map((name) => join(turbo, `${name}.c`));
     await run(zig, [...zigArguments, ...OPTIONS, ...includes, ...sources, ...library, '-o', binary]);
     return await readFile(binary);

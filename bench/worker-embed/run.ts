@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { formatTable } from '../../weights-tools/table.ts';
 import { type EmbedBenchGraphs, SHAPE_7B, syntheticPatches, writeEmbedBenchGraphs } from '../embed-graphs.ts';
-import { type BenchWorker, bundleWorker, startWorker, type WorkerModule } from './bench-worker.ts';
+import { type BenchWorker, bundleWorker, startWorker, type WorkerModule } from '../bench-worker.ts';
 
 const RUNS = 9;
 const FRESH_ISOLATES = 3;

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
-import type { openJpeg } from '../../src/core/image/jpeg-codec.ts';
+import type { createJpegCodec } from '../../src/core/image/jpeg-codec.ts';
 
-type JpegModule = Parameters<typeof openJpeg>[0];
+type JpegModule = Parameters<typeof createJpegCodec>[0];
 
 // Node's own types leave this global out.
 declare const WebAssembly: { compile(bytes: Uint8Array): Promise<JpegModule> };

@@ -2,11 +2,11 @@
  * One JPEG, decoded row by row: a thin door to libjpeg-turbo for src/core/image/jpeg-codec.ts.
  *
  * The file stays outside: `pull` copies the next bytes in. Errors leave through `fail`, which never returns: it throws in
- * JavaScript, and the instance is thrown away with whatever state it was in.
+ * JavaScript, and the instance is thrown away with whatever state it was in. So is every instance: its host makes a new one
+ * for each file, over a memory of zeros.
  */
 #include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include "jpeglib.h"
 #include "jerror.h"
 
@@ -14,13 +14,16 @@
 /* Rows given out at once; libjpeg makes up to 16 in one go. */
 #define ROWS 16
 
+/* memory.c */
+void *take(size_t size);
+
 __attribute__((import_module("env"), import_name("pull"))) size_t pull(unsigned char *to, size_t size);
 __attribute__((import_module("env"), import_name("fail"), noreturn)) void fail(int code);
 
 static struct jpeg_decompress_struct decoder;
 static struct jpeg_error_mgr errors;
 static struct jpeg_source_mgr source;
-static unsigned char input[INPUT_BYTES];
+static unsigned char *input;
 static unsigned char *rows;
 
 static void onError(j_common_ptr common) { fail(common->err->msg_code); }
@@ -72,12 +75,14 @@ __attribute__((export_name("begin"))) int begin(int eighths, int memory) {
   source.resync_to_restart = jpeg_resync_to_restart;
   source.term_source = ignore;
   decoder.src = &source;
+  input = take(INPUT_BYTES);
+  if (input == NULL) fail(JERR_OUT_OF_MEMORY);
   jpeg_read_header(&decoder, TRUE);
   decoder.out_color_space = decoder.num_components == 4 ? JCS_CMYK : JCS_RGB;
   decoder.scale_num = (unsigned)eighths;
   decoder.scale_denom = 8;
   jpeg_start_decompress(&decoder);
-  rows = malloc((size_t)ROWS * decoder.output_width * (size_t)decoder.output_components);
+  rows = take((size_t)ROWS * decoder.output_width * (size_t)decoder.output_components);
   if (rows == NULL) fail(JERR_OUT_OF_MEMORY);
   return decoder.output_components;
 }

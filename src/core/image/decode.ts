@@ -2,7 +2,7 @@ import webp from '@jsquash/webp/codec/dec/webp_dec.js';
 import { JPEG_EXACT_MAX_PIXELS } from '../limits.ts';
 import { decodeInFreshInstance } from './emscripten-codec.ts';
 import { invalidImage } from './image-failure.ts';
-import { openJpeg } from './jpeg-codec.ts';
+import { createJpegCodec } from './jpeg-codec.ts';
 import { type PixelRows, rowsOf } from './pixel-rows.ts';
 import { decodePng } from './png-codec.ts';
 import type { ImageHeader } from './sniff.ts';
@@ -25,15 +25,21 @@ export interface Decoder {
 
 /** A decoder over the given codecs; runs wherever WebAssembly does. */
 export function createDecoder(modules: CodecModules): Decoder {
+  const openJpeg = createJpegCodec(modules.jpeg);
   return {
     async open(file, header, param) {
-      const eighths = header.format === 'jpeg' ? jpegEighths(header) : 8;
-      const image = await openAs(header, file, modules, eighths, param);
-      const [width, height] = [header.width, header.height].map((edge) => Math.ceil((edge * eighths) / 8));
-      if (image.width !== width || image.height !== height) {
-        throw invalidImage(param, `The image says ${width}×${height} px but holds ${image.width}×${image.height} px`);
+      if (header.format === 'jpeg') {
+        return openJpeg(file, header, jpegEighths(header), param);
       }
-      return image;
+      const image =
+        header.format === 'png'
+          ? decodePng(modules.png, file, header.grey16, param)
+          : await decodeInFreshInstance(webp, modules.webp, file, param);
+      if (image.width !== header.width || image.height !== header.height) {
+        const says = `${header.width}×${header.height} px`;
+        throw invalidImage(param, `The image says ${says} but holds ${image.width}×${image.height} px`);
+      }
+      return rowsOf(image);
     },
   };
 }
@@ -41,21 +47,4 @@ export function createDecoder(modules: CodecModules): Decoder {
 /** The largest of 8/8, 4/8, 2/8 and 1/8 at which no more than JPEG_EXACT_MAX_PIXELS are decoded. */
 export function jpegEighths({ width, height }: { width: number; height: number }): number {
   return [8, 4, 2].find((eighths) => width * height * (eighths / 8) ** 2 <= JPEG_EXACT_MAX_PIXELS) ?? 1;
-}
-
-async function openAs(
-  header: ImageHeader,
-  file: Uint8Array,
-  modules: CodecModules,
-  eighths: number,
-  param: string,
-): Promise<PixelRows> {
-  switch (header.format) {
-    case 'jpeg':
-      return openJpeg(modules.jpeg, file, eighths, param);
-    case 'png':
-      return rowsOf(decodePng(modules.png, file, header.grey16, param));
-    case 'webp':
-      return rowsOf(await decodeInFreshInstance(webp, modules.webp, file, param));
-  }
 }

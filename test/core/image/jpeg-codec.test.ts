@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type Decoder, jpegEighths } from '../../../src/core/image/decode.ts';
-import { openJpeg } from '../../../src/core/image/jpeg-codec.ts';
+import { createJpegCodec, type OpenJpeg } from '../../../src/core/image/jpeg-codec.ts';
 import type { PixelRows } from '../../../src/core/image/pixel-rows.ts';
 import { preprocess } from '../../../src/core/image/preprocess.ts';
 import { sniffImage } from '../../../src/core/image/sniff.ts';
@@ -12,15 +12,17 @@ import { jpegModule } from '../../support/jpeg-module.ts';
 import { goldenImages, readGoldenImage, visionOf } from './goldens.ts';
 import { PARAM, refusal } from './refusal.ts';
 
-let module: Parameters<typeof openJpeg>[0];
+let openJpeg: OpenJpeg;
 let decoder: Decoder;
 beforeAll(async () => {
-  module = await jpegModule();
+  openJpeg = createJpegCodec(await jpegModule());
   decoder = await loadImageDecoder();
 });
 
-const opened = (name: string, eighths: number): PixelRows =>
-  openJpeg(module, readGoldenImage(`images/${name}`), eighths, PARAM);
+function opened(name: string, eighths: number): PixelRows {
+  const file = readGoldenImage(`images/${name}`);
+  return openJpeg(file, sniffImage(file, PARAM), eighths, PARAM);
+}
 
 /** sha256 of `im.draft(None, (w // s, h // s)); im.convert('RGB').tobytes()` by Pillow 13.0.0, which asks libjpeg likewise. */
 const drafts = [
@@ -67,6 +69,22 @@ describe('JPEG at a part of its size', () => {
   });
 });
 
+describe('one memory for all JPEGs', () => {
+  it('keeps files apart that are opened and read across each other', async () => {
+    const alone = await Promise.all(drafts.map(([name, eighths]) => collectRows(opened(name, eighths))));
+    const together = drafts.map(([name, eighths]) => opened(name, eighths));
+    const cut = readGoldenImage('images/photo-coast.jpg').subarray(0, 9000);
+    const damaged = openJpeg(cut, { width: 1280, height: 960 }, 8, PARAM);
+    await expect(damaged.read(() => {})).rejects.toThrow(refusal('invalid-image'));
+    expect(await Promise.all(together.toReversed().map(collectRows))).toEqual(alone.toReversed());
+  });
+
+  it('refuses a file of another size than was declared', async () => {
+    const rows = openJpeg(readGoldenImage('images/jpeg-420.jpg'), { width: 162, height: 123 }, 8, PARAM);
+    await expect(rows.read(() => {})).rejects.toThrow(refusal('invalid-image', /162×123 px but holds 161×123 px/));
+  });
+});
+
 describe('large JPEGs', () => {
   it.each([
     ['48 MP', 8064, 6048],
@@ -92,8 +110,9 @@ describe('large JPEGs', () => {
     );
   });
 
-  it('cannot make libjpeg take more than its heap, whatever the header was taken for', () => {
+  it('cannot make libjpeg take more than its heap, whatever the header was taken for', async () => {
     const file = flatJpeg(10_000, 10_000, { progressive: true });
-    expect(() => openJpeg(module, file, 8, PARAM)).toThrow(refusal('invalid-image'));
+    const rows = openJpeg(file, { width: 10_000, height: 10_000 }, 8, PARAM);
+    await expect(rows.read(() => {})).rejects.toThrow(refusal('invalid-image'));
   });
 });
