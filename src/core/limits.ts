@@ -55,7 +55,8 @@ export const IMAGE_MAX_BYTES = 20 * 1024 * 1024;
 /** Size of a PNG or WebP, from the header and before any decode. Their decoders hold the whole picture at 7 to 13 bytes a
  * pixel: 8 MP are 100 MB of an isolate's 128 MB. */
 export const IMAGE_MAX_PIXELS = 8_000_000;
-/** Size of a JPEG, which is decoded row by row: the largest phone sensors have 200 MP. Ten seconds of CPU. */
+/** Size of a JPEG, which is decoded row by row: the largest phone sensors have 200 MP. Under a
+ * second of CPU, since so large a one is decoded at a quarter. */
 export const JPEG_MAX_PIXELS = 201_326_592;
 /** A larger JPEG is decoded at a half, a quarter or an eighth, by libjpeg's scaling. Phones' 12 MP stay exact. */
 export const JPEG_EXACT_MAX_PIXELS = 16_777_216;

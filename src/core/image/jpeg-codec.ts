@@ -69,7 +69,8 @@ export function createJpegCodec(module: WebAssembly.Module): OpenJpeg {
       throw invalidImage(param, `The image says ${says} but holds ${width}×${height} px`);
     }
     const rgb = new Uint8Array(width * 3);
-    for (let count = attempt(jpeg.read, param); count > 0; count = attempt(jpeg.read, param)) {
+    const readRows = (): number => attempt(() => jpeg.read(), param);
+    for (let count = readRows(); count > 0; count = readRows()) {
       for (let row = 0; row < count; row++) {
         const pixels = new Uint8Array(heap.buffer, jpeg.rows() + row * width * pixelBytes, width * pixelBytes);
         take(pixelBytes === 3 ? pixels : cmykToRgb(pixels, rgb));
