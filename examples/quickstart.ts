@@ -75,7 +75,7 @@ async function ask(client: OpenAI, picture: string, question: string): Promise<v
   );
 }
 
-/** `decode;dur=12.3, resize;dur=4` → `decode 12 ms, resize 4 ms, `. */
+/** `decode;dur=12.3, embed;dur=4` → `decode 12 ms, embed 4 ms, `. */
 function describeTiming(header: string): string {
   return header
     .split(',')

@@ -7,8 +7,7 @@ import type { WireForm, WireSizes } from './wire-sizes.ts';
 const STAGE_NAMES = new Map([
   ['receive', 'receive request'],
   ['fetch', 'get picture'],
-  ['decode', 'decode'],
-  ['resize', 'resize'],
+  ['decode', 'decode and resize'],
   ['embed', 'embed patches'],
   ['encode', 'encode PNG'],
   ['upstream', 'model server'],
@@ -154,7 +153,7 @@ function showTime(stages: readonly Stage[]): void {
 /** What of a request's time wants a word. */
 function explain(stages: readonly Stage[], total: number): string {
   const ms = (stage: string): number | undefined => stages.find(({ name }) => name === stage)?.ms;
-  if (ms('decode') === 0 && ms('resize') === 0) {
+  if (ms('decode') === 0) {
     return 'but Cloudflare’s clock stands still while code runs: computing shows as waiting.';
   }
   if ((ms('receive') ?? 0) > total / 3) {

@@ -1,5 +1,7 @@
 import { dropAlpha } from '../src/core/image/drop-alpha.ts';
-import { applyOrientation } from '../src/core/image/orientation.ts';
+import { jpegEighths } from '../src/core/image/jpeg-scale.ts';
+import { uprightSize } from '../src/core/image/orientation.ts';
+import { rowsOf } from '../src/core/image/pixel-rows.ts';
 import { preprocess } from '../src/core/image/preprocess.ts';
 import type { Rgb } from '../src/core/image/rgb.ts';
 import { type ImageHeader, sniffImage } from '../src/core/image/sniff.ts';
@@ -36,9 +38,8 @@ export async function viewAsModel(file: Blob, vision: VisionFacts): Promise<Mode
   const header = sniffImage(bytes, 'picture');
   const { width, height, rgba } = await decode(new Blob([blankExif(bytes, header.format)]));
   const caveat = caveatOf(header, rgba);
-  const upright = applyOrientation({ width, height, data: dropAlpha(rgba, rgba) }, header.orientation);
-  const input = preprocess(upright, vision, 'picture');
-  return { ...inPatches(input, vision), given: { width: upright.width, height: upright.height }, caveat };
+  const input = await preprocess(header, rowsOf({ width, height, data: dropAlpha(rgba, rgba) }), vision, 'picture');
+  return { ...inPatches(input, vision), given: uprightSize(header, header.orientation), caveat };
 }
 
 /** Where a browser's decoder parts from the worker's, which reads as Pillow does. */
@@ -46,7 +47,10 @@ function caveatOf(header: ImageHeader, rgba: Uint8Array): string | null {
   if (hasTransparency(rgba)) {
     return 'Where it is transparent, the model sees the colours beneath; a browser does not keep them.';
   }
-  const rare = header.format === 'jpeg' ? header.colour !== 'rgb' : header.format === 'png' && header.grey16;
+  if (header.format === 'jpeg' && jpegEighths(header) < 8) {
+    return 'The worker decodes so large a photo at a smaller size, which may differ by single levels of brightness.';
+  }
+  const rare = header.format === 'jpeg' ? header.components === 4 : header.format === 'png' && header.grey16;
   return rare ? 'A browser reads the colours of such a file in a way of its own.' : null;
 }
 

@@ -15,7 +15,7 @@ interface SourceFile {
   external: string[];
 }
 
-const files = ['src', 'worker', 'weights-tools', 'playground'].flatMap((folder) => readFolder(folder));
+const files = ['src', 'worker', 'weights-tools', 'playground', 'wasm'].flatMap((folder) => readFolder(folder));
 const byPath = new Map(files.map((file) => [file.path, file]));
 
 describe('architecture', () => {
@@ -31,9 +31,10 @@ describe('architecture', () => {
     const allowed: Record<string, string[]> = {
       'src/core': ['src/core'],
       'src/endpoint': ['src/endpoint', 'src/core'],
-      worker: ['worker', 'src/core'],
+      worker: ['worker', 'src/core', 'wasm'],
       'weights-tools': ['weights-tools', 'src/core'],
       playground: ['playground', 'src/core'],
+      wasm: ['wasm'],
     };
     const wrong = files.flatMap((file) =>
       file.internal

@@ -85,8 +85,7 @@ describe('the playground in Chromium, in front of the real line', () => {
     expect(stages.map((row) => row.split('\n')[0])).toEqual([
       'receive request',
       'get picture',
-      'decode',
-      'resize',
+      'decode and resize',
       'embed patches',
       'model server',
       'until first text',

@@ -17,8 +17,8 @@ describe('a server-timing header', () => {
   });
 
   it.each([
-    ['receive;dur=1, fetch;dur=0, decode;dur=1, resize;dur=1, embed;dur=1, upstream;dur=1', 'image_embeds'],
-    ['receive;dur=1, fetch;dur=0, decode;dur=1, resize;dur=1, encode;dur=1, upstream;dur=1', 'pixels'],
+    ['receive;dur=1, fetch;dur=0, decode;dur=1, embed;dur=1, upstream;dur=1', 'image_embeds'],
+    ['receive;dur=1, fetch;dur=0, decode;dur=1, encode;dur=1, upstream;dur=1', 'pixels'],
     ['receive;dur=1, fetch;dur=0, upstream;dur=1', 'original'],
     ['receive;dur=1, upstream;dur=1', null],
   ])('%s tells how the picture travelled: %s', (header, form) => {

@@ -18,8 +18,11 @@ describe('readConfig', () => {
     expect(config.upstreams).toMatchObject([{ apiKey: 'k', wire: 'image_embeds', model: 'vora-7b', server: 'vora' }]);
     expect(readConfig({ ...GOOD, UPSTREAM_MODEL: 'other' }).upstreams[0]?.model).toBe('other');
     expect(readConfig(GOOD)).toMatchObject({ keys: null, metrics: 'off', analytics: null, model: 'vora-7b' });
-    expect(readConfig(GOOD).playground).toBe(true);
-    expect(readConfig({ ...GOOD, PLAYGROUND: 'off' }).playground).toBe(false);
+    expect(readConfig(GOOD)).toMatchObject({ patchEmbed: 'kernel', playground: true });
+    expect(readConfig({ ...GOOD, PATCH_EMBED: 'onnxruntime', PLAYGROUND: 'off' })).toMatchObject({
+      patchEmbed: 'onnxruntime',
+      playground: false,
+    });
   });
 
   it.each([
@@ -29,6 +32,8 @@ describe('readConfig', () => {
     ['API_KEY_SHA256', { AUTH: 'key' }],
     ['API_KEY_SHA256', { AUTH: 'key', API_KEY_SHA256: 'the key itself' }],
     ['MODEL', { MODEL: '' }],
+    ['PATCH_EMBED', { PATCH_EMBED: 'webgpu' }],
+    ['PLAYGROUND', { PLAYGROUND: 'maybe' }],
     ['UPSTREAM_URL', { UPSTREAM_URL: 'models.example' }],
     ['UPSTREAM_URL', { UPSTREAM_URL: 'file:///x' }],
     ['UPSTREAM_WIRE', { UPSTREAM_WIRE: 'jpeg' }],
