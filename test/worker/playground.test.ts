@@ -112,7 +112,7 @@ describe('POST /playground/view', () => {
   it('shows the picture behind a URL as the model sees it: the pixels of Pillow', async () => {
     const response = await view('https://pictures.example/a.png');
     expect(response.headers.get('content-type')).toBe('image/png');
-    expect(response.headers.get('server-timing')).toMatch(/^fetch;dur=.*decode;dur=.*encode;dur=/);
+    expect(response.headers.get('server-timing')).toMatch(/^receive;dur=.*fetch;dur=.*decode;dur=.*encode;dur=/);
     const png = new Uint8Array(await response.arrayBuffer());
     const { data } = await decodePixels(png);
     expect(new Uint8Array(data)).toEqual(
