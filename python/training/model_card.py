@@ -104,7 +104,7 @@ def write_card(run: Path, out: Path, recipe: Recipe, hardware: str) -> None:
         blocks=recipe.decoder.num_hidden_layers,
         depth=recipe.teacher_depth,
         fonts=len(TRAINING_FONTS),
-        held_out=", ".join(sorted({name.split("/")[1].split("-")[0] for name in HELD_OUT_FONTS})),
+        held_out=", ".join(sorted({name.split("/")[-1].split("-")[0] for name in HELD_OUT_FONTS})),
         hardware=hardware,
         stages="\n".join(stage_line(run, stage, title) for stage, title in STAGES.items()),
         count=report["pictures per task"],

@@ -28,7 +28,7 @@ it(
         image: 'chart.png',
         kind: 'highest',
         question: 'Which bar is the highest?',
-        answer: 'F',
+        answer: 'The highest bar is F.',
         unknown: 'F',
       },
     ]);
