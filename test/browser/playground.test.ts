@@ -7,6 +7,7 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DEMO_MODEL, pictureUrl, startDemoLine } from '../../examples/demo-line.ts';
 import type { RunningServer } from '../../examples/processes.ts';
+import { flatJpeg } from '../support/flat-jpeg.ts';
 import { launchChromium } from './chromium.ts';
 import {
   accessibilityFaults,
@@ -95,7 +96,9 @@ describe('the playground in Chromium, in front of the real line', () => {
     const [given, , embeddings] = await page.locator('#forms li').allInnerTexts();
     expect(given).toMatch(/^as given\s+1\.2 kB/);
     expect(embeddings).toMatch(/^embeddings, sent\s+44\.4 kB/);
-    expect(await page.textContent('#facts')).toMatch(/^\d+ tokens read · \d+ written( · \d+ a second)?request [0-9a-f]{32}$/);
+    expect(await page.textContent('#facts')).toMatch(
+      /^\d+ tokens read · \d+ written( · \d+ a second)?request [0-9a-f]{32}$/,
+    );
     expect(await faults()).toEqual([]);
     await close();
   });
@@ -205,6 +208,16 @@ describe('a picture in the playground', () => {
     });
     const rgb = Uint8Array.from(shown.filter((_, at) => at % 4 !== 3));
     expect(Buffer.compare(rgb, goldenPixels(name))).toBe(0);
+  });
+
+  it.each([
+    ['a CMYK JPEG', 'a.jpg', () => readFileSync(join(GOLDEN, 'images/jpeg-cmyk.jpg')), 'in a way of its own'],
+    ['a photo of 18 MP', 'b.jpg', () => flatJpeg(6000, 3000), 'decodes so large a photo at a smaller size'],
+    ['transparency', 'c.png', () => readFileSync(join(GOLDEN, 'images/png-rgba.png')), 'the colours beneath'],
+  ])('says where the model may see something else: %s', async (_, name, read, said) => {
+    const { page } = opened;
+    await give(page, 'drop', { bytes: read(), name, type: name.endsWith('png') ? 'image/png' : 'image/jpeg' });
+    await expect.poll(() => page.textContent('#caption'), { timeout: 10_000 }).toContain(said);
   });
 });
 
