@@ -270,3 +270,16 @@ export const GRAMMAR_KEPT_WAYS_MAX = 262_144;
 export const GRAMMAR_MASKS_MAX = 512;
 /** Grammars kept for requests that ask for the same form again. */
 export const GRAMMARS_KEPT_MAX = 8;
+
+/** A receiver's time to answer a webhook; Standard Webhooks asks for 15 to 30 seconds. */
+export const WEBHOOK_TIMEOUT_MS = 15_000;
+/** A receiver may put a retry off by so much; more would outlive the message. */
+export const WEBHOOK_RETRY_AFTER_MAX_SECONDS = 86_400;
+/** Share of a retry's wait that is added at random, so that messages which failed together come back apart. */
+export const WEBHOOK_JITTER = 0.1;
+/** Body of a webhook; Standard Webhooks advises 20 kB. A larger full payload leaves thin. */
+export const WEBHOOK_BODY_MAX_BYTES = 20_000;
+/** URL of a webhook; browsers and proxies stop at 2 to 8 kB. */
+export const WEBHOOK_URL_MAX_CHARS = 2048;
+/** How long a rotated secret still signs beside the new one. */
+export const WEBHOOK_SECRET_OVERLAP_SECONDS = 86_400;
