@@ -9,7 +9,9 @@ const webhook = new Webhook(process.env['WEBHOOK_SECRET'] ?? '');
 /** A message may come twice, under the same id; a real receiver keeps the ids where a restart does not lose them. */
 const seen = new Set<string>();
 
-const app = new Hono().post('/webhook', async (c) => {
+const app = new Hono();
+app.get('/healthz', (c) => c.text('ok'));
+app.post('/webhook', async (c) => {
   const headers = c.req.header();
   const id = headers['webhook-id'] ?? '';
   let event: unknown;

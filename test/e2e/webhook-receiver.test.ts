@@ -14,7 +14,7 @@ beforeAll(async () => {
     args: [join(resolve(import.meta.dirname, '../..'), 'examples/webhook-receiver/main.ts')],
     env: { WEBHOOK_SECRET: SECRET, PORT: String(port) },
     url: `http://127.0.0.1:${port}`,
-    healthPath: '/webhook',
+    healthPath: '/healthz',
     timeoutMs: 30_000,
   });
 });

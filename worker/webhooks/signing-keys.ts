@@ -20,6 +20,15 @@ export interface SigningPair {
   publicKey: string;
 }
 
+export interface PublicKey {
+  kty: 'OKP';
+  crv: 'Ed25519';
+  use: 'sig';
+  alg: 'EdDSA';
+  x: string;
+  whpk: string;
+}
+
 const SECRET_BYTES = 32;
 
 export async function newSigningPair(): Promise<SigningPair> {
@@ -48,7 +57,7 @@ export function livePairs(keys: SigningKeys, nowSeconds: number): SigningPair[] 
 }
 
 /** Public halves as JSON Web Keys (RFC 8037) and as Standard Webhooks' `whpk_` text. */
-export function publicKeySet(keys: SigningKeys, nowSeconds: number): { keys: object[] } {
+export function publicKeySet(keys: SigningKeys, nowSeconds: number): { keys: PublicKey[] } {
   return {
     keys: livePairs(keys, nowSeconds).map(({ publicKey }) => ({
       kty: 'OKP',
