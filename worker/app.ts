@@ -13,6 +13,8 @@ import { responses } from './responses.ts';
 import { serveMetrics } from './serve-metrics.ts';
 import { addRoutes, type Env, openShell, type Route } from './shell.ts';
 import { jsonResponse } from './sized-response.ts';
+import { adminRoutes } from './tenants/admin-routes.ts';
+import { identifyTenant, type Tenant } from './tenants/identify-tenant.ts';
 
 export type App = Hono<Env>;
 
@@ -27,8 +29,14 @@ export function createApp(deps: Deps): App {
 
   const app = openShell(deps);
   app.use('/v1/*', async function requireKey(c, next) {
-    const key = await authorise(c.req.raw.headers, config.keys, deps.unixSeconds);
-    c.var.request.record.note({ key });
+    const { headers } = c.req.raw;
+    if (config.tenancy === null) {
+      c.var.request.record.note({ key: await authorise(headers, config.keys, deps.unixSeconds) });
+    } else {
+      const tenant = await identifyTenant(headers, config.tenancy, deps.unixSeconds);
+      c.var.request.tenant = tenant;
+      c.var.request.record.note({ key: tenant.keyId });
+    }
     await next();
   });
 
@@ -38,9 +46,9 @@ export function createApp(deps: Deps): App {
     ['POST', '/v1/caption', (c) => imageTask('caption', c, deps, c.var.request)],
     ['POST', '/v1/ocr', (c) => imageTask('ocr', c, deps, c.var.request)],
     ['POST', '/v1/vqa', (c) => imageTask('vqa', c, deps, c.var.request)],
-    ['GET', '/v1/models', () => jsonResponse(modelList(models))],
+    ['GET', '/v1/models', (c) => jsonResponse(modelList(modelsFor(c.var.request.tenant)))],
     // A name may hold slashes, as Hugging Face's do.
-    ['GET', '/v1/models/:model{.+}', (c) => jsonResponse(named(c.req.param('model') ?? ''))],
+    ['GET', '/v1/models/:model{.+}', (c) => jsonResponse(named(c.req.param('model') ?? '', c.var.request.tenant))],
     ['GET', '/openapi.json', () => jsonResponse(api())],
     ['GET', '/docs', () => docsPage(api())],
     ['GET', '/healthz', () => jsonResponse({ status: 'ok' })],
@@ -53,12 +61,19 @@ export function createApp(deps: Deps): App {
       },
     ],
     ['GET', '/metrics', (c) => serveMetrics(c.req.raw.headers, deps)],
+    ...(config.tenancy === null ? [] : adminRoutes(config.tenancy, deps)),
   ];
   addRoutes(app, routes);
   return app;
 
-  function named(name: string): Model {
-    const found = models.find(({ id }) => id === name);
+  /** A tenant sees its own models, under its own names. */
+  function modelsFor(tenant: Tenant | null): Model[] {
+    const own = tenant?.settings.models ?? null;
+    return own === null ? models : Object.keys(own).map((name) => model(name, startedSeconds));
+  }
+
+  function named(name: string, tenant: Tenant | null): Model {
+    const found = modelsFor(tenant).find(({ id }) => id === name);
     if (found === undefined) {
       throw new RequestError({ kind: 'model-not-found', model: name });
     }

@@ -6,9 +6,11 @@ import {
 } from '../src/core/limits.ts';
 import { type AnswerForm, chatForm } from '../src/core/protocol/answer-form.ts';
 import { type ChatRequest, parseChatRequest } from '../src/core/protocol/chat-request.ts';
+import type { ImageTask } from '../src/core/protocol/image-task-request.ts';
 import { inTermsOf } from '../src/core/protocol/request-field.ts';
 import { SSE_HEADERS } from '../src/core/protocol/sse.ts';
 import { ATTEMPTS_HEADER, attemptsHeader } from '../src/core/upstream/attempts-header.ts';
+import { routeModel } from '../src/core/tenants/route-model.ts';
 import { askForStream, askForWhole, type ModelRun, type Question } from './ask-model.ts';
 import type { Deps } from './deps.ts';
 import { imagesByWire } from './images-by-wire.ts';
@@ -19,11 +21,15 @@ import { parseJson } from './read-body.ts';
 import { relayAnswer } from './relay-stream.ts';
 import type { RequestContext } from './request-context.ts';
 import { jsonResponse, textResponse } from './sized-response.ts';
+import { admit, boundAnswer } from './tenants/admit.ts';
+import { requireScope } from './tenants/identify-tenant.ts';
 
 /** A question to the model, wherever it came from, and how its answer is to be written. */
 export interface ChatTask {
   chat: ChatRequest;
   form: AnswerForm;
+  /** What the route is for; a tenant's model may not take every task. Absent is a chat. */
+  task?: 'chat' | ImageTask;
   /** Images that came beside the request; see {@link ImageContext}. */
   enclosed?: ImageContext['enclosed'];
 }
@@ -45,13 +51,18 @@ export async function answerChat(task: ChatTask, deps: Deps, context: RequestCon
 }
 
 async function answer(
-  { chat, form, enclosed = new Map() }: ChatTask,
+  { chat: asked, form, task = 'chat', enclosed = new Map() }: ChatTask,
   deps: Deps,
   context: RequestContext,
 ): Promise<Response> {
   const { config } = deps;
-  const { stopwatch, record } = context;
-  const chain = modelChain(chat, config);
+  const { stopwatch, record, tenant } = context;
+  if (tenant !== null) {
+    requireScope(tenant, 'chat');
+  }
+  const chat = tenant === null ? asked : boundAnswer(asked, tenant.settings);
+  const route = tenant === null ? undefined : routeModel(tenant.settings, chat, task);
+  const chain = modelChain(chat, config, route);
   record.note({ model: chat.model, stream: chat.stream });
 
   const stop = new AbortController();
@@ -59,6 +70,9 @@ async function answer(
   const images = imagesByWire(chat, deps, { stopwatch, signal, enclosed });
   // What is wrong with an image is told before any upstream is called.
   record.note({ images: (await images(chain[0]?.[0]?.wire ?? 'original')).length });
+  if (tenant !== null) {
+    await admit(chat, tenant, deps.newId(), context);
+  }
   const question: Question = {
     chat,
     chain,

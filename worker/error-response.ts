@@ -31,5 +31,8 @@ function isRetryable(failure: Failure, status: number): boolean {
   if (failure.kind === 'upstream-rejected') {
     return failure.status >= 500;
   }
+  if (failure.kind === 'rate-limited') {
+    return true;
+  }
   return status >= 500 && failure.kind !== 'misconfigured' && failure.kind !== 'upstream-blind';
 }

@@ -2,6 +2,8 @@ import { createApp, type App } from './app.ts';
 import { createDeps, createWorld } from './deps.ts';
 import { refuseAll } from './refuse-all.ts';
 
+export { TenantObject } from './tenants/tenant-object.ts';
+
 /** Per isolate: the configuration never changes while an isolate lives, and the loaded model is shared by its requests. */
 let app: App | undefined;
 

@@ -1,5 +1,6 @@
 import type { Place } from '../src/core/upstream/region.ts';
 import type { Deps } from './deps.ts';
+import type { Tenant } from './tenants/identify-tenant.ts';
 import { readBytes } from './read-body.ts';
 import { openRecord, type RequestRecord } from './request-record.ts';
 import { startStopwatch, type Stopwatch } from './stopwatch.ts';
@@ -8,6 +9,8 @@ import { startStopwatch, type Stopwatch } from './stopwatch.ts';
 export interface RequestContext extends ResponseSeams {
   requestId: string;
   headers: Headers;
+  /** For whom it is; null where the worker serves no tenants. Set by the check of the key. */
+  tenant: Tenant | null;
   /** Where the client is, as far as Cloudflare tells. */
   place: Place;
   /** Aborted when the client leaves. */
@@ -40,6 +43,7 @@ export function openRequest(
     ...response,
     requestId,
     headers: request.headers,
+    tenant: null,
     place: placeOf(request.cf),
     signal: request.signal,
     stopwatch,

@@ -283,3 +283,41 @@ export const WEBHOOK_BODY_MAX_BYTES = 20_000;
 export const WEBHOOK_URL_MAX_CHARS = 2048;
 /** How long a rotated secret still signs beside the new one. */
 export const WEBHOOK_SECRET_OVERLAP_SECONDS = 86_400;
+
+/** Tenant ids stand in storage keys and in R2 paths. */
+export const TENANT_ID_MAX_CHARS = 40;
+/** Name of a tenant, of a key or of a receiver, for people. */
+export const TENANT_NAME_MAX_CHARS = 128;
+/** Models of one tenant; its settings travel in each key's record. */
+export const TENANT_MODELS_MAX = 64;
+/** Quotas of one tenant: two things counted over four windows. */
+export const QUOTAS_MAX = 8;
+/** Counts stay exact integers. */
+export const QUOTA_LIMIT_MAX = Number.MAX_SAFE_INTEGER;
+/** Live keys of one purpose: the one in use and the one that replaces it. */
+export const LIVE_KEYS_MAX = 2;
+/** Purposes of a tenant's keys; one for each service that calls. */
+export const KEY_PURPOSES_MAX = 32;
+/** How long a rotated key works on by default, and at most. */
+export const KEY_OVERLAP_SECONDS = 86_400;
+export const KEY_OVERLAP_MAX_SECONDS = 30 * 86_400;
+/** How long KV may answer from its cache about a tenant's key: KV's own minimum. */
+export const TENANT_KEY_CACHE_SECONDS = 30;
+/** How long a request may hold a reservation; after it, what it reserved counts as used. Longer than any answer takes. */
+export const RESERVATION_SECONDS = 3600;
+/** Prompt tokens that one image may become: 4000 patches are smart_resize's largest, and an image has marks around it. */
+export const IMAGE_TOKENS_MAX = 4100;
+/** Prompt tokens of a chat template: per message, and its own words once. */
+export const TEMPLATE_TOKENS_PER_MESSAGE = 32;
+export const TEMPLATE_TOKENS = 256;
+/** Days of one usage report. */
+export const USAGE_DAYS_MAX = 400;
+/** How long a job's payload, result and log are kept: by default, and at most. */
+export const RETENTION_SECONDS = 86_400;
+export const RETENTION_MAX_SECONDS = 30 * 86_400;
+/** Between two tries to publish keys or to start work that a tenant's object could not hand over. */
+export const OUTBOX_RETRY_MS = 5_000;
+/** Bytes of a request to the admin API; settings are a few KB. */
+export const ADMIN_BODY_MAX_BYTES = 64 * 1024;
+/** Period of the TENANT_GATE binding in wrangler.toml; a client that was turned away waits for it. */
+export const RATE_GATE_PERIOD_SECONDS = 10;
