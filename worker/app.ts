@@ -13,7 +13,7 @@ import { responses } from './responses.ts';
 import { serveMetrics } from './serve-metrics.ts';
 import { addRoutes, type Env, openShell, type Route } from './shell.ts';
 import { jsonResponse } from './sized-response.ts';
-import { adminRoutes } from './tenants/admin-routes.ts';
+import { tenantRoutes } from './tenants/tenant-routes.ts';
 import { identifyTenant, type Tenant } from './tenants/identify-tenant.ts';
 
 export type App = Hono<Env>;
@@ -61,7 +61,7 @@ export function createApp(deps: Deps): App {
       },
     ],
     ['GET', '/metrics', (c) => serveMetrics(c.req.raw.headers, deps)],
-    ...(config.tenancy === null ? [] : adminRoutes(config.tenancy, deps)),
+    ...(config.tenancy === null ? [] : tenantRoutes(config.tenancy, deps)),
   ];
   addRoutes(app, routes);
   return app;

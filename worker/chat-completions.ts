@@ -10,7 +10,7 @@ import type { ImageTask } from '../src/core/protocol/image-task-request.ts';
 import { inTermsOf } from '../src/core/protocol/request-field.ts';
 import { SSE_HEADERS } from '../src/core/protocol/sse.ts';
 import { ATTEMPTS_HEADER, attemptsHeader } from '../src/core/upstream/attempts-header.ts';
-import { routeModel } from '../src/core/tenants/route-model.ts';
+import { type ModelRoute, routeModel } from '../src/core/tenants/route-model.ts';
 import { askForStream, askForWhole, type ModelRun, type Question } from './ask-model.ts';
 import type { Deps } from './deps.ts';
 import { imagesByWire } from './images-by-wire.ts';
@@ -28,6 +28,8 @@ import { requireScope } from './tenants/identify-tenant.ts';
 export interface ChatTask {
   chat: ChatRequest;
   form: AnswerForm;
+  /** Who answers, where that is decided already. */
+  route?: ModelRoute;
   /** What the route is for; a tenant's model may not take every task. Absent is a chat. */
   task?: 'chat' | ImageTask;
   /** Images that came beside the request; see {@link ImageContext}. */
@@ -51,7 +53,7 @@ export async function answerChat(task: ChatTask, deps: Deps, context: RequestCon
 }
 
 async function answer(
-  { chat: asked, form, task = 'chat', enclosed = new Map() }: ChatTask,
+  { chat: asked, form, route: given, task = 'chat', enclosed = new Map() }: ChatTask,
   deps: Deps,
   context: RequestContext,
 ): Promise<Response> {
@@ -61,7 +63,7 @@ async function answer(
     requireScope(tenant, 'chat');
   }
   const chat = tenant === null ? asked : boundAnswer(asked, tenant.settings);
-  const route = tenant === null ? undefined : routeModel(tenant.settings, chat, task);
+  const route = tenant === null ? given : routeModel(tenant.settings, chat, task);
   const chain = modelChain(chat, config, route);
   record.note({ model: chat.model, stream: chat.stream });
 

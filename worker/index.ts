@@ -1,8 +1,11 @@
 import { createApp, type App } from './app.ts';
-import { createDeps, createWorld } from './deps.ts';
+import { createWorld } from './deps.ts';
+import { depsOf } from './isolate-deps.ts';
 import { refuseAll } from './refuse-all.ts';
 
+export { JobWorkflow } from './jobs/job-workflow.ts';
 export { TenantObject } from './tenants/tenant-object.ts';
+export { DeliveryWorkflow } from './webhooks/delivery-workflow.ts';
 
 /** Per isolate: the configuration never changes while an isolate lives, and the loaded model is shared by its requests. */
 let app: App | undefined;
@@ -16,10 +19,9 @@ export default {
 
 /** A worker that is configured wrongly still answers, and says what is wrong. */
 function openApp(env: Env): App {
-  const world = createWorld();
   try {
-    return createApp(createDeps(env, world));
+    return createApp(depsOf(env));
   } catch (error) {
-    return refuseAll(error, world);
+    return refuseAll(error, createWorld());
   }
 }

@@ -9,6 +9,8 @@ import { startStopwatch, type Stopwatch } from './stopwatch.ts';
 export interface RequestContext extends ResponseSeams {
   requestId: string;
   headers: Headers;
+  /** Name under which the worker was called. */
+  host: string;
   /** For whom it is; null where the worker serves no tenants. Set by the check of the key. */
   tenant: Tenant | null;
   /** Where the client is, as far as Cloudflare tells. */
@@ -43,6 +45,7 @@ export function openRequest(
     ...response,
     requestId,
     headers: request.headers,
+    host: new URL(request.url).hostname,
     tenant: null,
     place: placeOf(request.cf),
     signal: request.signal,

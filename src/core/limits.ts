@@ -321,3 +321,38 @@ export const OUTBOX_RETRY_MS = 5_000;
 export const ADMIN_BODY_MAX_BYTES = 64 * 1024;
 /** Period of the TENANT_GATE binding in wrangler.toml; a client that was turned away waits for it. */
 export const RATE_GATE_PERIOD_SECONDS = 10;
+
+/** Images of one call: a job each. */
+export const JOBS_PER_CALL_MAX = 1000;
+/** A client's own name for a job. */
+export const JOB_REF_MAX_CHARS = 128;
+/** Key of an object in the bucket of uploads; R2's own limit is 1024 bytes, the tenant's folder included. */
+export const UPLOAD_KEY_MAX_CHARS = 900;
+/** Idempotency keys; a UUID has 36 characters. */
+export const IDEMPOTENCY_KEY_MAX_CHARS = 255;
+/** How long an idempotency key is remembered. */
+export const IDEMPOTENCY_SECONDS = 86_400;
+/** Jobs on one page of a list: by default, and at most. */
+export const JOBS_PAGE = 50;
+export const JOBS_PAGE_MAX = 200;
+/** Tries of a job's question to the model beyond the first, and the wait before them, doubled each time. Each try goes
+ * through all upstreams; together they outlast a server's restart. */
+export const JOB_RETRIES = 5;
+export const JOB_RETRY_DELAY_SECONDS = 5;
+/** Longest time of one try: as long as a client that does not stream waits for an answer. */
+export const JOB_TRY_TIMEOUT_SECONDS = 600;
+/** How long a job may hold its reservation; it waits for its turn too. */
+export const JOB_LEASE_SECONDS = 7 * 86_400;
+/** Workflow instances that are created by one call; the platform's limit. */
+export const WORKFLOW_BATCH_MAX = 100;
+/** How long work may be silent before it is looked after; doubled each time, up to the second number. */
+export const WORK_WATCH_SECONDS = 60;
+export const WORK_WATCH_MAX_SECONDS = 3600;
+/** Requests to R2 at once: Workers keep six connections open. */
+export const STORE_PARALLEL = 6;
+/** Receivers of one tenant. */
+export const WEBHOOKS_MAX = 16;
+/** Rows of the delivery log on one page. */
+export const DELIVERIES_PAGE_MAX = 200;
+/** Expired jobs that one alarm deletes; the next one goes on. */
+export const EXPIRED_JOBS_PER_ALARM = 300;

@@ -28,6 +28,8 @@ export interface KeyRing {
   revoke(id: string): boolean;
   /** All keys' records are out of date, e.g. because settings changed. */
   republishAll(): void;
+  /** Whether KV knows everything. */
+  isPublished(): boolean;
   /** Writes to KV what it does not know yet; true when nothing is left. */
   publish(tenant: string, settings: TenantSettings): Promise<boolean>;
 }
@@ -109,6 +111,7 @@ export function openKeyRing(storage: DurableObjectStorage, namespace: KeyNamespa
     republishAll() {
       sql.exec('INSERT OR IGNORE INTO unpublished (key_id) SELECT id FROM keys');
     },
+    isPublished: () => sql.exec('SELECT 1 FROM unpublished LIMIT 1').toArray().length === 0,
     async publish(tenant, settings) {
       const due = sql.exec<{ key_id: string }>('SELECT key_id FROM unpublished').toArray();
       for (const { key_id: id } of due) {

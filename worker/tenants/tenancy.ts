@@ -11,6 +11,12 @@ export interface Tenancy {
   operator: ApiKeys;
   /** The first, inexact gate: per location, without a call of the tenant's object. Null lets all pass. */
   gate: Pick<RateLimit, 'limit'> | null;
+  /** Payloads and results of jobs. */
+  data: R2Bucket;
+  /** What tenants upload, each under its own id. */
+  uploads: R2Bucket;
+  /** Name under which this worker is reached; it calls no webhook there. */
+  ownHost: string | null;
 }
 
 const binding = <Type>() =>
@@ -24,12 +30,20 @@ export const tenancyVariables = z
     TENANT_KEYS: binding<KVNamespace>(),
     ADMIN_KEY_SHA256: listedKeys,
     TENANT_GATE: binding<RateLimit>().optional(),
+    TENANT_DATA: binding<R2Bucket>(),
+    UPLOADS: binding<R2Bucket>(),
+    JOBS: binding<Workflow>(),
+    DELIVERIES: binding<Workflow>(),
+    OWN_HOST: z.string().default(''),
   })
-  .transform(({ TENANTS, TENANT_KEYS, ADMIN_KEY_SHA256, TENANT_GATE }): Tenancy => ({
+  .transform(({ TENANTS, TENANT_KEYS, ADMIN_KEY_SHA256, TENANT_GATE, TENANT_DATA, UPLOADS, OWN_HOST }): Tenancy => ({
     objects: TENANTS,
     keys: TENANT_KEYS,
     operator: { listed: ADMIN_KEY_SHA256, store: null },
     gate: TENANT_GATE ?? null,
+    data: TENANT_DATA,
+    uploads: UPLOADS,
+    ownHost: OWN_HOST === '' ? null : OWN_HOST,
   }));
 
 export type TenantStub = DurableObjectStub<TenantObject>;

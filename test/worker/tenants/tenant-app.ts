@@ -13,7 +13,15 @@ const operator = {
   store: null,
 };
 
-export const TENANCY: Tenancy = { objects: env.TENANTS, keys: env.TENANT_KEYS, operator, gate: null };
+export const TENANCY: Tenancy = {
+  objects: env.TENANTS,
+  keys: env.TENANT_KEYS,
+  operator,
+  gate: null,
+  data: env.TENANT_DATA,
+  uploads: env.UPLOADS,
+  ownHost: null,
+};
 
 export interface TenantApp extends TestApp {
   /** A JSON request with a key; the answer's status and JSON. */
