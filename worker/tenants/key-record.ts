@@ -22,6 +22,11 @@ export function recordName(keyId: string): string {
   return `tenant-key:${keyId}`;
 }
 
+/** That a tenant exists, for routes without a key: asking its object would make one for any name. */
+export function tenantName(tenant: string): string {
+  return `tenant:${tenant}`;
+}
+
 /** Null where there is no such key, or its record is not valid: then it opens nothing. */
 export async function findKeyRecord(namespace: KeyNamespace, keyId: string): Promise<KeyRecord | null> {
   const found: unknown = await namespace.get(recordName(keyId), { type: 'json', cacheTtl: TENANT_KEY_CACHE_SECONDS });

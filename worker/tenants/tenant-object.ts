@@ -1,20 +1,13 @@
-import { DurableObject } from 'cloudflare:workers';
 import { isOver, type Job, type JobEnd } from '../../src/core/jobs/job.ts';
 import { EXPIRED_JOBS_PER_ALARM, OUTBOX_RETRY_MS, WORK_WATCH_SECONDS } from '../../src/core/limits.ts';
-import { type Call, record, type Reservation, reserve, settle } from '../../src/core/tenants/account.ts';
-import { quotaHeaders } from '../../src/core/tenants/quota-window.ts';
-import { type TenantSettings, tenantSettings } from '../../src/core/tenants/settings.ts';
-import type { UsageRow } from '../../src/core/tenants/usage-report.ts';
+import type { Call } from '../../src/core/tenants/account.ts';
 import type { AttemptResult } from '../../src/core/webhooks/attempt-result.ts';
 import type { NextStep } from '../../src/core/webhooks/retry-schedule.ts';
 import { openJobStore } from '../jobs/job-store.ts';
 import { newSigningPair, type PublicKey, publicKeySet, rotate, type SigningKeys } from '../webhooks/signing-keys.ts';
-import { sqlAccount, usageRows } from './account-sql.ts';
 import type { JobPage, ListOptions } from './job-index.ts';
-import { type KeyInfo, type KeyRing, type MadeKey, openKeyRing } from './key-ring.ts';
-import { quotaRefusal } from './quota-refusal.ts';
 import { refused, type Reply, reply } from './reply.ts';
-import { createTables } from './schema.ts';
+import { nowSeconds, TenantRecord } from './tenant-record.ts';
 import { openTenantJobs, type Submission, type Submitted, type TenantJobs } from './tenant-jobs.ts';
 import {
   DEFAULT_WEBHOOK,
@@ -27,134 +20,30 @@ import {
 import { deliveryOf, keepWork } from './work-keeper.ts';
 import { sqlWorkList, type WorkList } from './work-list.ts';
 
-export interface TenantInfo {
-  id: string;
-  settings: TenantSettings;
-  created: number;
-  keys: KeyInfo[];
-}
-
 /** A webhook with the secret that its receiver verifies with. */
 export interface MadeWebhook extends WebhookInfo {
   secret: string;
-}
-
-/** A request that was let in. */
-export interface Admitted {
-  /** `x-ratelimit-*` */
-  headers: Record<string, string>;
 }
 
 /**
  * The truth about one tenant: who may speak for it, what it may use and what it has used. One object for each, with a
  * database of its own; a method that does not wait is one transaction.
  */
-export class TenantObject extends DurableObject<Env> {
-  readonly #sql: SqlStorage;
-  readonly #keys: KeyRing;
+export class TenantObject extends TenantRecord {
   readonly #work: WorkList;
   readonly #book: WebhookBook;
   readonly #jobs: TenantJobs;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
-    this.#sql = ctx.storage.sql;
-    createTables(this.#sql);
-    this.#keys = openKeyRing(ctx.storage, env.TENANT_KEYS);
-    this.#work = sqlWorkList(this.#sql);
-    this.#book = openWebhookBook(this.#sql);
+    this.#work = sqlWorkList(this.sql);
+    this.#book = openWebhookBook(this.sql);
     this.#jobs = openTenantJobs(ctx.storage, this.#work, this.#book);
     void ctx.blockConcurrencyWhile(async () => {
       if ((await ctx.storage.getAlarm()) === null) {
         await this.#arm();
       }
     });
-  }
-
-  /** Makes the tenant; a second time is refused, so that two operators do not share one by mistake. */
-  create(id: string, settings: TenantSettings): Reply<TenantInfo> {
-    if (this.#row() !== null) {
-      return refused({ kind: 'conflict', code: 'tenant_exists', message: `The tenant '${id}' exists` });
-    }
-    const values = [id, JSON.stringify(settings), nowSeconds()];
-    this.#sql.exec('INSERT INTO tenant (one, id, settings, created) VALUES (1, ?, ?, ?)', ...values);
-    return this.describe(id);
-  }
-
-  describe(id: string): Reply<TenantInfo> {
-    const row = this.#row();
-    return row === null
-      ? refused({ kind: 'no-such-resource', what: 'tenant', id })
-      : reply({ ...row, keys: this.#keys.list(nowSeconds()) });
-  }
-
-  /** As they are now; null when the tenant is gone. */
-  settings(): TenantSettings | null {
-    return this.#row()?.settings ?? null;
-  }
-
-  async update(id: string, settings: TenantSettings): Promise<Reply<TenantInfo>> {
-    if (this.#row() !== null) {
-      this.#sql.exec('UPDATE tenant SET settings = ?', JSON.stringify(settings));
-      this.#keys.republishAll();
-      await this.#publish();
-    }
-    return this.describe(id);
-  }
-
-  async makeKey(id: string, wanted: Pick<KeyInfo, 'purpose' | 'scopes' | 'expires'>): Promise<Reply<MadeKey>> {
-    if (this.#row() === null) {
-      return refused({ kind: 'no-such-resource', what: 'tenant', id });
-    }
-    const made = await this.#keys.make(wanted, nowSeconds());
-    await this.#publish();
-    return made;
-  }
-
-  async rotateKey(keyId: string, overlapSeconds: number): Promise<Reply<MadeKey>> {
-    const made = await this.#keys.rotate(keyId, overlapSeconds, nowSeconds());
-    await this.#publish();
-    return made;
-  }
-
-  async revokeKey(keyId: string): Promise<Reply<null>> {
-    if (!this.#keys.revoke(keyId)) {
-      return refused({ kind: 'no-such-resource', what: 'key', id: keyId });
-    }
-    await this.#publish();
-    return reply(null);
-  }
-
-  /** Lets a request in, or not, by the quotas as they are now. */
-  reserve(asked: Reservation): Reply<Admitted> {
-    const row = this.#row();
-    if (row === null) {
-      return refused({ kind: 'unauthorized', message: 'The tenant of this API key is gone' });
-    }
-    const now = nowSeconds();
-    const outcome = this.ctx.storage.transactionSync(() =>
-      reserve(sqlAccount(this.#sql), row.settings.quotas, asked, now),
-    );
-    if (outcome.kind !== 'refused') {
-      return reply({ headers: quotaHeaders(outcome.uses, now) });
-    }
-    return refused(quotaRefusal(outcome));
-  }
-
-  /** What a part of an entry's work has cost; `final` also ends the entry. Comes twice or late without harm. */
-  report(entry: string, part: string, calls: readonly Call[], final: boolean): void {
-    const account = sqlAccount(this.#sql);
-    this.ctx.storage.transactionSync(() => {
-      record(account, entry, part, calls, nowSeconds());
-      if (final) {
-        settle(account, entry);
-      }
-    });
-  }
-
-  /** Usage from one Unix time to before another. */
-  usage(from: number, to: number): UsageRow[] {
-    return usageRows(this.#sql, from, to);
   }
 
   /** What an idempotency key stands for; null for a new one. */
@@ -164,7 +53,7 @@ export class TenantObject extends DurableObject<Env> {
 
   /** Takes in all jobs of a call, or none; the alarm hands them over to Workflows. */
   async submit(call: Submission): Promise<Reply<Submitted>> {
-    const row = this.#row();
+    const row = this.row();
     if (row === null) {
       return refused({ kind: 'unauthorized', message: 'The tenant of this API key is gone' });
     }
@@ -220,7 +109,7 @@ export class TenantObject extends DurableObject<Env> {
   /** Deletes payload, image, result, log and index entry; the ledger keeps its counts. */
   async deleteJob(id: string): Promise<Reply<null>> {
     const job = this.#jobs.index.find(id);
-    const row = this.#row();
+    const row = this.row();
     if (job === null || row === null) {
       return refused({ kind: 'no-such-resource', what: 'job', id });
     }
@@ -315,11 +204,11 @@ export class TenantObject extends DurableObject<Env> {
   }
 
   override async alarm(): Promise<void> {
-    const row = this.#row();
+    const row = this.row();
     if (row === null) {
       return;
     }
-    const published = await this.#keys.publish(row.id, row.settings);
+    const published = await this.keys.publish(row.id, row.settings);
     const kept = await keepWork(
       {
         work: this.#work,
@@ -348,7 +237,7 @@ export class TenantObject extends DurableObject<Env> {
 
   /** Sets the alarm for what comes next. Whoever changes something that the alarm must see to calls this. */
   async #arm(notBeforeMs = 0): Promise<void> {
-    const due = [this.#keys.isPublished() ? null : 0, this.#work.nextAt(), this.#jobs.index.nextExpiry()];
+    const due = [this.keys.isPublished() ? null : 0, this.#work.nextAt(), this.#jobs.index.nextExpiry()];
     const times = due.filter((at) => at !== null);
     if (times.length === 0) {
       await this.ctx.storage.deleteAlarm();
@@ -357,13 +246,8 @@ export class TenantObject extends DurableObject<Env> {
     }
   }
 
-  /** Tells KV of changed keys. The alarm is set first: it goes on where KV fails, or this object ends meanwhile. */
-  async #publish(): Promise<void> {
-    const row = this.#row();
-    if (row !== null) {
-      await this.#arm(OUTBOX_RETRY_MS);
-      await this.#keys.publish(row.id, row.settings);
-    }
+  protected override armForRetry(): Promise<void> {
+    return this.#arm(OUTBOX_RETRY_MS);
   }
 
   async #ensureDefaultWebhook(): Promise<void> {
@@ -386,14 +270,4 @@ export class TenantObject extends DurableObject<Env> {
   #watchSeconds(): number {
     return Number(this.env.WATCH_SECONDS ?? WORK_WATCH_SECONDS);
   }
-
-  #row(): Omit<TenantInfo, 'keys'> | null {
-    const query = 'SELECT id, settings, created FROM tenant';
-    const [row] = this.#sql.exec<{ id: string; settings: string; created: number }>(query).toArray();
-    return row === undefined ? null : { ...row, settings: tenantSettings.parse(JSON.parse(row.settings)) };
-  }
-}
-
-function nowSeconds(): number {
-  return Math.floor(Date.now() / 1000);
 }

@@ -8,6 +8,7 @@ import { tenantOf } from '../jobs/job-routes.ts';
 import type { Env, Route } from '../shell.ts';
 import { jsonResponse } from '../sized-response.ts';
 import { checked, readBody } from '../tenants/admin-requests.ts';
+import { tenantName } from '../tenants/key-record.ts';
 import { unwrap } from '../tenants/reply.ts';
 import { type Tenancy, tenantStub } from '../tenants/tenancy.ts';
 
@@ -35,7 +36,9 @@ export function webhookRoutes(tenancy: Tenancy): Route[] {
   }
 
   async function publicKeys(c: Context<Env>): Promise<Response> {
-    const keys = await tenantStub(tenancy, c.req.param('tenant') ?? '').publicKeys(idOf(c));
+    const tenant = c.req.param('tenant') ?? '';
+    const exists = (await tenancy.keys.get(tenantName(tenant))) !== null;
+    const keys = exists ? await tenantStub(tenancy, tenant).publicKeys(idOf(c)) : null;
     if (keys === null) {
       throw new RequestError({ kind: 'no-such-resource', what: 'webhook', id: idOf(c) });
     }
