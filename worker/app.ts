@@ -1,4 +1,4 @@
-import type { Hono } from 'hono';
+import type { Context, Hono } from 'hono';
 import { type Model, model, modelList } from '../src/core/protocol/chat-response.ts';
 import { RequestError } from '../src/core/protocol/failure.ts';
 import { authorise } from './authorise.ts';
@@ -14,6 +14,7 @@ import { serveMetrics } from './serve-metrics.ts';
 import { addRoutes, type Env, openShell, type Route } from './shell.ts';
 import { jsonResponse } from './sized-response.ts';
 import { tenantRoutes } from './tenants/tenant-routes.ts';
+import { answerOnce } from './tenants/answer-once.ts';
 import { identifyTenant, type Tenant } from './tenants/identify-tenant.ts';
 
 export type App = Hono<Env>;
@@ -41,11 +42,11 @@ export function createApp(deps: Deps): App {
   });
 
   const routes: Route[] = [
-    ['POST', '/v1/chat/completions', (c) => chatCompletions(deps, c.var.request)],
-    ['POST', '/v1/responses', (c) => responses(deps, c.var.request)],
-    ['POST', '/v1/caption', (c) => imageTask('caption', c, deps, c.var.request)],
-    ['POST', '/v1/ocr', (c) => imageTask('ocr', c, deps, c.var.request)],
-    ['POST', '/v1/vqa', (c) => imageTask('vqa', c, deps, c.var.request)],
+    ['POST', '/v1/chat/completions', (c) => once(c, () => chatCompletions(deps, c.var.request))],
+    ['POST', '/v1/responses', (c) => once(c, () => responses(deps, c.var.request))],
+    ['POST', '/v1/caption', (c) => once(c, () => imageTask('caption', c, deps, c.var.request))],
+    ['POST', '/v1/ocr', (c) => once(c, () => imageTask('ocr', c, deps, c.var.request))],
+    ['POST', '/v1/vqa', (c) => once(c, () => imageTask('vqa', c, deps, c.var.request))],
     ['GET', '/v1/models', (c) => jsonResponse(modelList(modelsFor(c.var.request.tenant)))],
     // A name may hold slashes, as Hugging Face's do.
     ['GET', '/v1/models/:model{.+}', (c) => jsonResponse(named(c.req.param('model') ?? '', c.var.request.tenant))],
@@ -65,6 +66,15 @@ export function createApp(deps: Deps): App {
   ];
   addRoutes(app, routes);
   return app;
+
+  /** A tenant may repeat a request without being answered, or billed, twice. */
+  function once(c: Context<Env>, answer: () => Promise<Response>): Promise<Response> {
+    const { tenancy } = config;
+    const { tenant } = c.var.request;
+    return tenancy === null || tenant === null
+      ? answer()
+      : answerOnce({ tenancy, tenant, context: c.var.request, request: c.req.raw, newId: deps.newId }, answer);
+  }
 
   /** A tenant sees its own models, under its own names. */
   function modelsFor(tenant: Tenant | null): Model[] {

@@ -31,7 +31,7 @@ export function isRetryable(failure: Failure): boolean {
   if (failure.kind === 'upstream-rejected') {
     return failure.status >= 500;
   }
-  if (failure.kind === 'rate-limited') {
+  if (failure.kind === 'rate-limited' || failure.kind === 'in-progress') {
     return true;
   }
   return toWireError(failure).status >= 500 && failure.kind !== 'misconfigured' && failure.kind !== 'upstream-blind';

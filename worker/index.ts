@@ -1,6 +1,7 @@
 import { createApp, type App } from './app.ts';
 import { createWorld } from './deps.ts';
-import { depsOf } from './isolate-deps.ts';
+import { depsOf, tenancyOf } from './isolate-deps.ts';
+import { consumeUploads } from './jobs/consume-uploads.ts';
 import { refuseAll } from './refuse-all.ts';
 
 export { JobWorkflow } from './jobs/job-workflow.ts';
@@ -14,6 +15,11 @@ export default {
   fetch(request, env, ctx) {
     app ??= openApp(env);
     return app.fetch(request, env, ctx);
+  },
+  /** Notifications of uploads. */
+  async queue(batch, env) {
+    const deps = depsOf(env);
+    await consumeUploads(batch, deps, tenancyOf(deps));
   },
 } satisfies ExportedHandler<Env>;
 

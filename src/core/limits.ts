@@ -356,3 +356,11 @@ export const WEBHOOKS_MAX = 16;
 export const DELIVERIES_PAGE_MAX = 200;
 /** Expired jobs that one alarm deletes; the next one goes on. */
 export const EXPIRED_JOBS_PER_ALARM = 300;
+/** An answer under an idempotency key that nobody ended: its worker is gone. Longer than any answer takes. */
+export const ANSWER_LEASE_SECONDS = 900;
+/** Largest answer that is kept for a replay; a larger one is not repeated. */
+export const REPLAY_MAX_BYTES = 8 * 1024 * 1024;
+/** Rules of a tenant's uploads. */
+export const UPLOAD_RULES_MAX = 16;
+/** Longest delay of a queue's message; the platform's limit is twelve hours. */
+export const QUEUE_DELAY_MAX_SECONDS = 43_200;

@@ -1,6 +1,6 @@
 import { jobObject } from '../../src/core/jobs/job.ts';
 import { type JobCall, type JobTask, parseJobs } from '../../src/core/jobs/job-request.ts';
-import { IDEMPOTENCY_KEY_MAX_CHARS, REQUEST_BODY_MAX_BYTES } from '../../src/core/limits.ts';
+import { REQUEST_BODY_MAX_BYTES } from '../../src/core/limits.ts';
 import { RequestError } from '../../src/core/protocol/failure.ts';
 import { defaultModel, routeModel } from '../../src/core/tenants/route-model.ts';
 import type { Deps } from '../deps.ts';
@@ -10,17 +10,15 @@ import { parseJson } from '../read-body.ts';
 import type { RequestContext } from '../request-context.ts';
 import { jsonResponse } from '../sized-response.ts';
 import { boundAnswer, costBound } from '../tenants/admit.ts';
+import { idempotencyKeyOf, REPLAYED_HEADER } from '../tenants/idempotency.ts';
 import type { Tenant } from '../tenants/identify-tenant.ts';
 import type { JobWebhook } from '../tenants/job-index.ts';
 import { sha256Hex } from '../tenants/new-key.ts';
 import { unwrap } from '../tenants/reply.ts';
 import type { Tenancy } from '../tenants/tenancy.ts';
-import type { NewJob, Submission, Submitted } from '../tenants/tenant-jobs.ts';
+import type { Submitted } from '../tenants/tenant-jobs.ts';
 import { DEFAULT_WEBHOOK } from '../tenants/webhook-book.ts';
-import { forEachParallel, openJobStore } from './job-store.ts';
-
-export const IDEMPOTENCY_HEADER = 'idempotency-key';
-export const REPLAYED_HEADER = 'idempotency-replayed';
+import { handIn } from './hand-in.ts';
 
 /** POST /v1/jobs: checks everything that can be checked now, stores the payloads, then takes in all jobs or none. */
 export async function submitJobs(
@@ -30,33 +28,24 @@ export async function submitJobs(
   context: RequestContext,
 ): Promise<Response> {
   const bytes = await context.receive(REQUEST_BODY_MAX_BYTES);
-  const { settings, stub } = tenant;
+  const { settings } = tenant;
   const call = parseJobs(parseJson(bytes), {
     defaultModel: (task: JobTask) => defaultModel(settings, task, config.model),
     prompts: config.taskPrompts,
   });
-  const jobs = call.drafts.map(({ ref, payload, chat }): NewJob => {
+  const jobs = call.drafts.map(({ ref, payload, chat }) => {
     const bounded = boundAnswer(chat, settings);
     modelChain(bounded, config, routeModel(settings, bounded, payload.task));
-    return { id: `job_${newId()}`, ref, task: payload.task, model: chat.model, tokens: costBound(bounded) };
+    return { id: `job_${newId()}`, ref, task: payload.task, model: chat.model, tokens: costBound(bounded), payload };
   });
-  const webhook = webhookOf(call, context.host, tenancy.ownHost);
-  const idempotency = await idempotencyOf(context.headers, bytes);
-  const known = await stub.knownSubmission(idempotency);
-  if (known !== null) {
-    return accepted(unwrap(known), call, context);
-  }
-
-  const store = openJobStore(tenancy.data, tenant.id);
-  const ids = jobs.map(({ id }) => id);
-  await forEachParallel([...call.drafts.entries()], async ([i, { payload }]) => {
-    await store.putRequest(ids[i] ?? '', payload);
+  const key = idempotencyKeyOf(context.headers);
+  const answer = await handIn(tenancy, {
+    tenant,
+    jobs,
+    batch: `batch_${newId()}`,
+    webhook: webhookOf(call, context.host, tenancy.ownHost),
+    idempotency: key === null ? null : { key, hash: await sha256Hex(bytes) },
   });
-  const submission: Submission = { batch: `batch_${newId()}`, jobs, webhook, idempotency };
-  const answer = await stub.submit(submission);
-  if (!answer.ok || answer.value.replayed) {
-    await store.remove(ids);
-  }
   return accepted(unwrap(answer), call, context);
 }
 
@@ -90,24 +79,4 @@ export function requirePublicUrl(text: string, param: string, host: string, ownH
     const message = `${param}: the URL cannot be used: ${denied}`;
     throw new RequestError({ kind: 'invalid-request', param, message, code: 'invalid_webhook_url' });
   }
-}
-
-/**
- * The request's idempotency key and what it stands for: path and body, byte for byte.
- *
- * @throws RequestError `invalid-request`
- */
-export async function idempotencyOf(
-  headers: Headers,
-  body: Uint8Array<ArrayBuffer>,
-): Promise<Submission['idempotency']> {
-  const key = headers.get(IDEMPOTENCY_HEADER);
-  if (key === null) {
-    return null;
-  }
-  if (key === '' || key.length > IDEMPOTENCY_KEY_MAX_CHARS || !/^[\x21-\x7e]+$/.test(key)) {
-    const message = `Idempotency-Key: expected 1 to ${IDEMPOTENCY_KEY_MAX_CHARS} visible ASCII characters`;
-    throw new RequestError({ kind: 'invalid-request', param: IDEMPOTENCY_HEADER, message });
-  }
-  return { key, hash: await sha256Hex(body) };
 }

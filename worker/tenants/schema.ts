@@ -47,6 +47,9 @@ const TABLES = [
     PRIMARY KEY (message, run, n)) WITHOUT ROWID`,
   `CREATE TABLE IF NOT EXISTS idempotency (
     key TEXT PRIMARY KEY, hash TEXT NOT NULL, batch TEXT NOT NULL, expires INTEGER NOT NULL) WITHOUT ROWID`,
+  `CREATE TABLE IF NOT EXISTS answers (
+    key TEXT PRIMARY KEY, hash TEXT NOT NULL, name TEXT NOT NULL, state TEXT NOT NULL, expires INTEGER NOT NULL)
+    WITHOUT ROWID`,
 ] as const;
 
 export function createTables(sql: SqlStorage): void {

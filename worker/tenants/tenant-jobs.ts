@@ -4,6 +4,7 @@ import { IDEMPOTENCY_SECONDS, JOB_LEASE_SECONDS } from '../../src/core/limits.ts
 import { type Call, record, reserve, settle } from '../../src/core/tenants/account.ts';
 import type { TenantSettings } from '../../src/core/tenants/settings.ts';
 import { sqlAccount } from './account-sql.ts';
+import { type IdempotencyKey, KEY_REUSED } from './answer-register.ts';
 import { type JobIndex, type JobWebhook, openJobIndex } from './job-index.ts';
 import { quotaRefusal } from './quota-refusal.ts';
 import { refused, type Reply, reply } from './reply.ts';
@@ -24,7 +25,7 @@ export interface Submission {
   batch: string;
   jobs: NewJob[];
   webhook: JobWebhook | null;
-  idempotency: { key: string; hash: string } | null;
+  idempotency: IdempotencyKey | null;
 }
 
 /** Jobs that were taken in, or had been before under the same idempotency key. */
@@ -70,8 +71,7 @@ export function openTenantJobs(storage: DurableObjectStorage, work: WorkList, bo
       return null;
     }
     if (before.hash !== idempotency.hash) {
-      const message = 'This Idempotency-Key was used for another request';
-      return refused({ kind: 'conflict', code: 'idempotency_key_reused', message });
+      return refused(KEY_REUSED);
     }
     return reply({ jobs: index.ofBatch(before.batch), replayed: true });
   }

@@ -5,6 +5,7 @@ import type { AttemptResult } from '../../src/core/webhooks/attempt-result.ts';
 import type { NextStep } from '../../src/core/webhooks/retry-schedule.ts';
 import { openJobStore } from '../jobs/job-store.ts';
 import { newSigningPair, type PublicKey, publicKeySet, rotate, type SigningKeys } from '../webhooks/signing-keys.ts';
+import { type AnswerRegister, type Begun, type IdempotencyKey, openAnswerRegister } from './answer-register.ts';
 import type { JobPage, ListOptions } from './job-index.ts';
 import { refused, type Reply, reply } from './reply.ts';
 import { nowSeconds, TenantRecord } from './tenant-record.ts';
@@ -33,17 +34,31 @@ export class TenantObject extends TenantRecord {
   readonly #work: WorkList;
   readonly #book: WebhookBook;
   readonly #jobs: TenantJobs;
+  readonly #answers: AnswerRegister;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.#work = sqlWorkList(this.sql);
     this.#book = openWebhookBook(this.sql);
+    this.#answers = openAnswerRegister(ctx.storage);
     this.#jobs = openTenantJobs(ctx.storage, this.#work, this.#book);
     void ctx.blockConcurrencyWhile(async () => {
       if ((await ctx.storage.getAlarm()) === null) {
         await this.#arm();
       }
     });
+  }
+
+  /** @param name under which the answer will be kept, if this caller is to make it. */
+  async beginAnswer(asked: IdempotencyKey, name: string): Promise<Reply<Begun>> {
+    const begun = this.#answers.begin(asked, name, nowSeconds());
+    await this.#arm();
+    return begun;
+  }
+
+  endAnswer(key: string, name: string, kept: boolean): void {
+    const keepSeconds = kept ? (this.settings()?.retentionSeconds ?? null) : null;
+    this.#answers.end(key, name, keepSeconds, nowSeconds());
   }
 
   /** What an idempotency key stands for; null for a new one. */
@@ -227,6 +242,9 @@ export class TenantObject extends TenantRecord {
       },
       nowSeconds(),
     );
+    const answers = this.#answers.expired(nowSeconds(), EXPIRED_JOBS_PER_ALARM);
+    await this.env.TENANT_DATA.delete(answers.map((name) => `${row.id}/answers/${name}`));
+    this.#answers.forget(answers);
     const expired = this.#jobs.index.expired(nowSeconds(), EXPIRED_JOBS_PER_ALARM);
     await openJobStore(this.env.TENANT_DATA, row.id).remove(expired);
     for (const id of expired) {
@@ -237,7 +255,12 @@ export class TenantObject extends TenantRecord {
 
   /** Sets the alarm for what comes next. Whoever changes something that the alarm must see to calls this. */
   async #arm(notBeforeMs = 0): Promise<void> {
-    const due = [this.keys.isPublished() ? null : 0, this.#work.nextAt(), this.#jobs.index.nextExpiry()];
+    const due = [
+      this.keys.isPublished() ? null : 0,
+      this.#work.nextAt(),
+      this.#jobs.index.nextExpiry(),
+      this.#answers.nextExpiry(),
+    ];
     const times = due.filter((at) => at !== null);
     if (times.length === 0) {
       await this.ctx.storage.deleteAlarm();

@@ -12,6 +12,7 @@ export type Failure =
   | { kind: 'model-not-found'; model: string }
   | { kind: 'no-such-resource'; what: string; id: string }
   | { kind: 'conflict'; code: string; message: string }
+  | { kind: 'in-progress'; message: string; retryAfterSeconds: number }
   | { kind: 'rate-limited'; retryAfterSeconds: number }
   | { kind: 'quota-exceeded'; message: string; retryAfterSeconds: number }
   | { kind: 'not-found'; method: string; path: string }
@@ -76,6 +77,11 @@ export function toWireError(failure: Failure): WireError {
       return wire(404, 'invalid_request_error', 'not_found', `There is no ${failure.what} '${failure.id}'`);
     case 'conflict':
       return wire(409, 'invalid_request_error', failure.code, failure.message);
+    case 'in-progress':
+      return {
+        ...wire(409, 'invalid_request_error', 'request_in_progress', failure.message),
+        retryAfterSeconds: failure.retryAfterSeconds,
+      };
     case 'rate-limited':
       return {
         ...wire(429, 'requests', 'rate_limit_exceeded', 'Too many requests at once'),

@@ -9,6 +9,8 @@ import {
   TENANT_ID_MAX_CHARS,
   TENANT_MODELS_MAX,
   TENANT_NAME_MAX_CHARS,
+  UPLOAD_KEY_MAX_CHARS,
+  UPLOAD_RULES_MAX,
 } from '../limits.ts';
 
 /** What a key may do: ask the model, hand in jobs, manage its own tenant. */
@@ -49,6 +51,17 @@ const quota = z.strictObject({
 });
 export type Quota = z.infer<typeof quota>;
 
+const uploadRule = z.strictObject({
+  prefix: z.string().max(UPLOAD_KEY_MAX_CHARS),
+  task: z.enum(['caption', 'ocr']),
+  model: modelName.nullable().default(null),
+  webhook: z
+    .string()
+    .regex(/^whe_[0-9a-z]+$/)
+    .nullable()
+    .default(null),
+});
+
 /** What an operator says about a tenant. */
 export const tenantSettings = z
   .strictObject({
@@ -67,6 +80,11 @@ export const tenantSettings = z
       .nullable()
       .default(null)
       .describe('Longest answer, and the default where a request names none'),
+    uploads: z
+      .array(uploadRule)
+      .max(UPLOAD_RULES_MAX)
+      .default([])
+      .describe('What uploads become: the rule with the longest prefix of an upload’s path decides'),
     retentionSeconds: z.int().min(60).max(RETENTION_MAX_SECONDS).default(RETENTION_SECONDS),
   })
   .refine(({ quotas, answerTokensMax }) => answerTokensMax !== null || quotas.every(({ of }) => of === 'requests'), {

@@ -38,6 +38,7 @@ export function faultOf(failure: Failure): Fault {
     case 'model-not-found':
     case 'no-such-resource':
     case 'conflict':
+    case 'in-progress':
     case 'rate-limited':
     case 'quota-exceeded':
     case 'not-found':
