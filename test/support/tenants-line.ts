@@ -86,7 +86,7 @@ export async function openTenantsLine(
     kill,
     async start() {
       // A group of its own, so that one signal reaches workerd as well.
-      child = spawn(process.execPath, [script, planFile], { detached: true, stdio: ['ignore', 'ignore', 'inherit'] });
+      child = spawn(process.execPath, [script, planFile], { detached: true, stdio: ['pipe', 'ignore', 'inherit'] });
       const deadline = Date.now() + 60_000;
       for (;;) {
         const healthy = await fetch(`${url}/healthz`).then(

@@ -36,7 +36,7 @@ async function run({
     convertV4MiniflareOptions({
       host: '127.0.0.1',
       port,
-      defaultPersistRoot: storage,
+      resourcePersistencePath: storage,
       workers: [
         {
           name: 'vora-edge',
@@ -64,6 +64,8 @@ async function run({
     }),
   );
   await miniflare.ready;
+  // Whoever started it is gone.
+  process.stdin.resume().on('end', () => process.exit());
 }
 
 async function asset(folder: string | null, path: string): Promise<Response> {
