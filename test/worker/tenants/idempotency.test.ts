@@ -1,6 +1,6 @@
 import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
-import { fakeUpstream, goodAnswer, RESET, textEvent } from '../fake-upstream.ts';
+import { fakeUpstream, goodAnswer, RESET, type Step, textEvent } from '../fake-upstream.ts';
 import { repositoryFile } from '../repository-file.ts';
 import { question } from '../test-app.ts';
 import { list, type TenantApp, tenantApp } from './tenant-app.ts';
@@ -78,14 +78,14 @@ describe.each([
   });
 
   it('after a failure asks again', async () => {
-    const steps = [textEvent('a'), RESET];
+    const steps: Step[] = [textEvent('a'), RESET];
     const upstream = fakeUpstream(steps);
     const app = tenantApp(upstream);
     const { key } = await app.tenant();
     const first = await ask(app, key, 'k', form);
     expect(first.status === 502 || first.text.includes('"error"')).toBe(true);
     const calls = upstream.calls.length;
-    steps.splice(0, 2, ...(goodAnswer(7) as typeof steps));
+    steps.splice(0, 2, ...goodAnswer(7));
     const second = await untilReplayed(() => ask(app, key, 'k', form));
     expect(second).toMatchObject({ status: 200, replayed: false });
     expect(upstream.calls.length).toBeGreaterThan(calls);
