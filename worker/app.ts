@@ -14,6 +14,7 @@ import { serveMetrics } from './serve-metrics.ts';
 import { addRoutes, type Env, openShell, type Route } from './shell.ts';
 import { jsonResponse } from './sized-response.ts';
 import { tenantRoutes } from './tenants/tenant-routes.ts';
+import { TENANT_OPERATIONS } from './tenant-operations.ts';
 import { answerOnce } from './tenants/answer-once.ts';
 import { identifyTenant, type Tenant } from './tenants/identify-tenant.ts';
 
@@ -23,7 +24,7 @@ export type App = Hono<Env>;
 export function createApp(deps: Deps): App {
   const { config } = deps;
   let described: ApiDescription | undefined;
-  const api = (): ApiDescription => (described ??= describeApi());
+  const api = (): ApiDescription => (described ??= describeApi(config.tenancy === null ? [] : TENANT_OPERATIONS));
   const startedSeconds = deps.unixSeconds();
   const models = servedModels(config).map((name) => model(name, startedSeconds));
   const ready = createReadiness(deps);

@@ -20,10 +20,12 @@ export interface TenantsWorkerPlan {
 
 const planFile = process.argv[2];
 if (planFile !== undefined) {
-  await run(JSON.parse(await readFile(planFile, 'utf8')) as TenantsWorkerPlan);
+  await startTenantsWorker(JSON.parse(await readFile(planFile, 'utf8')) as TenantsWorkerPlan);
+  // Whoever started it is gone.
+  process.stdin.resume().on('end', () => process.exit());
 }
 
-async function run({
+export async function startTenantsWorker({
   modules,
   folder,
   storage,
@@ -31,7 +33,7 @@ async function run({
   hostsUrl,
   edgeFolder,
   bindings,
-}: TenantsWorkerPlan): Promise<void> {
+}: TenantsWorkerPlan): Promise<Miniflare> {
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
       host: '127.0.0.1',
@@ -57,6 +59,8 @@ async function run({
           },
           kvNamespaces: ['TENANT_KEYS'],
           r2Buckets: ['TENANT_DATA', 'UPLOADS'],
+          queueProducers: { UPLOAD_EVENTS: 'vora-upload-events' },
+          queueConsumers: { 'vora-upload-events': { maxBatchTimeout: 0 } },
           serviceBindings: { ASSETS: (request: { url: string }) => asset(edgeFolder, new URL(request.url).pathname) },
           outboundService: (request: Request) => forward(request, hostsUrl),
         },
@@ -64,8 +68,7 @@ async function run({
     }),
   );
   await miniflare.ready;
-  // Whoever started it is gone.
-  process.stdin.resume().on('end', () => process.exit());
+  return miniflare;
 }
 
 async function asset(folder: string | null, path: string): Promise<Response> {
