@@ -56,7 +56,7 @@ program
   .option('--from <day>')
   .option('--to <day>')
   .action(async (id: string, days: Record<string, string>) => {
-    await show('GET', `/${id}/usage?${new URLSearchParams({ ...days, format: 'csv' })}`);
+    await show('GET', `/${id}/usage?${new URLSearchParams({ ...days, format: 'csv' }).toString()}`);
   });
 
 await program.parseAsync();

@@ -211,11 +211,15 @@ const LINES: readonly Line[] = [
 
 /** The routes that there are only where tenants are served; the operator's are in docs/tenants.md. */
 export const TENANT_OPERATIONS: readonly Operation[] = LINES.map(([route, id, tag, summary, answer, more = {}]) => {
-  const [method, path = ''] = route.split(' ') as [Operation['method'], string];
+  const [method, path] = route.split(' ') as [Operation['method'], string];
   const { request, ...others } = more;
   const names = [...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1] ?? '');
   return {
-    ...{ method, path, id, tag, summary },
+    method,
+    path,
+    id,
+    tag,
+    summary,
     description: `${summary}. More in docs/tenants.md.`,
     ...others,
     ...(names.length === 0

@@ -1,3 +1,4 @@
+import { type Json, text } from './json-answer.ts';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
@@ -30,14 +31,6 @@ export interface TenantsLine {
   stop(): Promise<void>;
 }
 
-export interface Json {
-  readonly [field: string]: Json;
-}
-
-export function list(json: Json | undefined): Json[] {
-  return Object.values(json ?? {});
-}
-
 export async function openTenantsLine(
   bindings: Record<string, string | number>,
   hostsUrl: string,
@@ -51,7 +44,9 @@ export async function openTenantsLine(
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const plan: TenantsWorkerPlan = {
-    ...{ port, hostsUrl, edgeFolder },
+    port,
+    hostsUrl,
+    edgeFolder,
     modules: modules.map(({ path }) => path),
     folder: root,
     storage: join(root, 'storage'),
@@ -108,7 +103,7 @@ export async function openTenantsLine(
       if (made.status !== 201) {
         throw new Error(JSON.stringify(made.json));
       }
-      return { id, key: String(made.json['key']?.['key']) };
+      return { id, key: text(made.json['key']?.['key']) };
     },
     async stop() {
       await kill();

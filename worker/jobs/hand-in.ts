@@ -24,7 +24,7 @@ export async function handIn(
   }
   const store = openJobStore(data, tenant.id);
   await forEachParallel(jobs, ({ id, payload }) => store.putRequest(id, payload));
-  const news = jobs.map(({ payload: _, ...job }): NewJob => job);
+  const news = jobs.map(({ id, ref, task, model, tokens }): NewJob => ({ id, ref, task, model, tokens }));
   const answer = await tenant.stub.submit({ batch, jobs: news, webhook, idempotency });
   if (!answer.ok || answer.value.replayed) {
     await store.remove(jobs.map(({ id }) => id));

@@ -84,7 +84,10 @@ async function ask(run: JobRun, stub: TenantStub, store: JobStore): Promise<Step
     const attempt = deps.newId();
     const image = payload.source === null ? null : await store.image(params.job);
     const { result } = await infer(payload, image, {
-      ...{ deps, settings, attempt, waitUntil },
+      deps,
+      settings,
+      attempt,
+      waitUntil,
       report: (calls) => stub.reportJob(params.job, attempt, calls),
     });
     await store.putResult(params.job, result);

@@ -34,7 +34,10 @@ export function openAnswerRegister(storage: DurableObjectStorage): AnswerRegiste
         }
         sql.exec(
           `INSERT OR REPLACE INTO answers (key, hash, name, state, expires) VALUES (?, ?, ?, 'running', ?)`,
-          ...[key, hash, name, now + ANSWER_LEASE_SECONDS],
+          key,
+          hash,
+          name,
+          now + ANSWER_LEASE_SECONDS,
         );
         return reply({ state: 'new', name });
       });

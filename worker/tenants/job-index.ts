@@ -38,18 +38,17 @@ export function openJobIndex(sql: SqlStorage) {
       sql.exec(
         `INSERT INTO jobs (id, batch, ref, task, model, state, created, expires, webhook, webhook_url, webhook_payload)
           VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?)`,
-        ...[
-          id,
-          batch,
-          ref,
-          task,
-          model,
-          created,
-          expires,
-          webhook?.id ?? null,
-          webhook?.url ?? null,
-          webhook?.payload ?? null,
-        ],
+
+        id,
+        batch,
+        ref,
+        task,
+        model,
+        created,
+        expires,
+        webhook?.id ?? null,
+        webhook?.url ?? null,
+        webhook?.payload ?? null,
       );
     },
     find(id: string): Job | null {
@@ -82,7 +81,12 @@ export function openJobIndex(sql: SqlStorage) {
         .exec<JobRow>(
           `SELECT * FROM jobs WHERE seq < ? AND (? IS NULL OR batch = ?) AND (? IS NULL OR state = ?)
             ORDER BY seq DESC LIMIT ?`,
-          ...[before, batch, batch, state, state, limit + 1],
+          before,
+          batch,
+          batch,
+          state,
+          state,
+          limit + 1,
         )
         .toArray();
       const page = rows.slice(0, limit);

@@ -76,7 +76,12 @@ export function openKeyRing(storage: DurableObjectStorage, namespace: KeyNamespa
       }
       sql.exec(
         'INSERT INTO keys (id, sha256, purpose, scopes, created, expires) VALUES (?, ?, ?, ?, ?, ?)',
-        ...[made.id, made.sha256, purpose, JSON.stringify(scopes), now, expires],
+        made.id,
+        made.sha256,
+        purpose,
+        JSON.stringify(scopes),
+        now,
+        expires,
       );
       markUnpublished(made.id);
       return reply({ id: made.id, key: made.key, purpose, scopes, created: now, expires });

@@ -291,6 +291,6 @@ export class TenantObject extends TenantRecord {
   }
 
   #watchSeconds(): number {
-    return Number(this.env.WATCH_SECONDS ?? WORK_WATCH_SECONDS);
+    return this.env.WATCH_SECONDS ?? WORK_WATCH_SECONDS;
   }
 }

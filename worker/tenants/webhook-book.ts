@@ -79,7 +79,12 @@ export function openWebhookBook(sql: SqlStorage) {
       }
       sql.exec(
         'INSERT OR IGNORE INTO webhooks (id, url, payload, ed25519, keys, created) VALUES (?, ?, ?, ?, ?, ?)',
-        ...[id, url, payload, ed25519 ? 1 : 0, JSON.stringify(keys), created],
+        id,
+        url,
+        payload,
+        ed25519 ? 1 : 0,
+        JSON.stringify(keys),
+        created,
       );
       return reply({ id, url, payload, ed25519, disabled: null, created });
     },
@@ -106,7 +111,13 @@ export function openWebhookBook(sql: SqlStorage) {
       sql.exec(
         `INSERT OR IGNORE INTO messages (id, job, webhook, url, payload, type, state, run, created)
           VALUES (?, ?, ?, ?, ?, ?, 'pending', 1, ?)`,
-        ...[sent.id, sent.job, sent.webhook, url, sent.payload ?? to.payload, sent.type, now],
+        sent.id,
+        sent.job,
+        sent.webhook,
+        url,
+        sent.payload ?? to.payload,
+        sent.type,
+        now,
       );
       return true;
     },
@@ -132,7 +143,12 @@ export function openWebhookBook(sql: SqlStorage) {
       const reason = result.kind === 'failed' ? result.reason : null;
       sql.exec(
         'INSERT OR REPLACE INTO attempts (message, run, n, at, status, reason) VALUES (?, ?, ?, ?, ?, ?)',
-        ...[id, run, n, now, result.status, reason],
+        id,
+        run,
+        n,
+        now,
+        result.status,
+        reason,
       );
       if (next.kind === 'wait') {
         return;
@@ -169,7 +185,12 @@ export function openWebhookBook(sql: SqlStorage) {
         .exec<MessageRow>(query, job, job, limit)
         .toArray()
         .map(({ id, job: of, webhook, url, type, state, created, ended }) => ({
-          ...{ id, job: of, webhook, url, created, ended },
+          id,
+          job: of,
+          webhook,
+          url,
+          created,
+          ended,
           type: type as EventType,
           state: state as DeliveryState,
           attempts: sql

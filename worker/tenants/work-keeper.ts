@@ -64,14 +64,10 @@ async function lookAfter(seams: WorkKeeperSeams, item: Work): Promise<void> {
     return;
   }
   const { status } = await instance.status();
-  switch (status) {
-    case 'errored':
-    case 'terminated':
-    case 'complete':
-      seams.lost(item, { code: 'job_lost', message: `The job's Workflow ended as ${status}` });
-      return;
-    default:
-      await instance.sendEvent(WAKE);
+  if (status === 'errored' || status === 'terminated' || status === 'complete') {
+    seams.lost(item, { code: 'job_lost', message: `The job's Workflow ended as ${status}` });
+  } else {
+    await instance.sendEvent(WAKE);
   }
 }
 

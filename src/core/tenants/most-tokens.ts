@@ -16,7 +16,7 @@ export function mostTokens(chat: ChatRequest, answerTokens: number, utf8Length: 
     }
   }
   // Tools, tool calls and schemas are written into the prompt.
-  const calls = chat.messages.map(({ content: _, ...others }) => others);
+  const calls = chat.messages.flatMap((message) => ('toolCalls' in message ? message.toolCalls : []));
   prompt += utf8Length(JSON.stringify([calls, chat.tools ?? [], chat.format ?? null]));
   return prompt + answerTokens * (chat.choices ?? 1);
 }

@@ -18,29 +18,29 @@ interface Flight {
 
 /** A schedule: requests that succeed, fail, are retried, hedged, left or sent twice; reports that come late, or twice. */
 function play(seed: number) {
-  const { below, chance } = createRandom(seed, 0);
+  const random = createRandom(seed, 0);
   const quotas: Quota[] = [
-    { of: 'tokens', per: 'minute', limit: 200 + below(800) },
-    { of: 'tokens', per: 'day', limit: 500 + below(3000) },
-    { of: 'requests', per: 'minute', limit: 1 + below(12) },
+    { of: 'tokens', per: 'minute', limit: 200 + random.below(800) },
+    { of: 'tokens', per: 'day', limit: 500 + random.below(3000) },
+    { of: 'requests', per: 'minute', limit: 1 + random.below(12) },
   ];
   const store = memoryAccount();
   const flights: Flight[] = [];
-  let now = T0 + below(100);
+  let now = T0 + random.below(100);
   let given = 0;
   let answered = 0;
   let refused = 0;
 
   function call(most: number, billed: boolean, whole: boolean): Call {
-    const promptTokens = below(Math.floor(most / 2));
-    const completionTokens = whole ? below(Math.floor(most / 2)) : below(3);
+    const promptTokens = random.below(Math.floor(most / 2));
+    const completionTokens = whole ? random.below(Math.floor(most / 2)) : random.below(3);
     given += promptTokens + completionTokens;
     answered += billed ? promptTokens + completionTokens : 0;
     return { upstream: 'a', model: 'm', outcome: whole ? 'ok' : 'dropped', promptTokens, completionTokens, billed };
   }
 
   function start(n: number): void {
-    const most = 10 + below(150);
+    const most = 10 + random.below(150);
     const id = `e${n}`;
     const reserved = reserve(store, quotas, { id, requests: 1, tokens: most, leaseSeconds: 50 }, now);
     if (reserved.kind !== 'reserved') {
@@ -48,10 +48,10 @@ function play(seed: number) {
       return;
     }
     // Retries and hedges whose answer nobody got, then perhaps one that a client did, whole or until it left.
-    const wasted = Array.from({ length: below(3) }, () => call(most, false, chance(0.5)));
-    const last = chance(0.8) ? [call(most, true, chance(0.7))] : [];
+    const wasted = Array.from({ length: random.below(3) }, () => call(most, false, random.chance(0.5)));
+    const last = random.chance(0.8) ? [call(most, true, random.chance(0.7))] : [];
     const calls = [...wasted, ...last];
-    const cut = below(calls.length + 1);
+    const cut = random.below(calls.length + 1);
     flights.push({ id, most, reports: [calls.slice(0, cut), calls.slice(cut)] });
   }
 
@@ -74,18 +74,18 @@ function play(seed: number) {
   const pending: Flight[] = [];
   for (let n = 0; n < 20; n++) {
     start(n);
-    if (chance(0.2)) {
+    if (random.chance(0.2)) {
       // The same submission again: known, and counted once.
-      const [id] = [...store.entries.keys()].slice(below(store.entries.size));
+      const [id] = [...store.entries.keys()].slice(random.below(store.entries.size));
       reserve(store, quotas, { id: id ?? '', requests: id === undefined ? 1000 : 1, tokens: 1 }, now);
     }
-    now += below(20);
+    now += random.below(20);
     pending.push(...flights.splice(0));
-    while (pending.length > 0 && chance(0.6)) {
-      const [flight] = pending.splice(below(pending.length), 1);
+    while (pending.length > 0 && random.chance(0.6)) {
+      const [flight] = pending.splice(random.below(pending.length), 1);
       if (flight !== undefined) {
         report(flight);
-        if (chance(0.3)) {
+        if (random.chance(0.3)) {
           report(flight);
         }
       }
@@ -93,7 +93,7 @@ function play(seed: number) {
     checkQuotas();
   }
   // Reports that were held up come in the end, some after their lease.
-  now += below(200);
+  now += random.below(200);
   for (const flight of pending) {
     report(flight);
     report(flight);

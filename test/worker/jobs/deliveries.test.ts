@@ -1,9 +1,10 @@
+import { list, text } from '../../support/json-answer.ts';
 import { Webhook } from 'standardwebhooks';
 import { describe, expect, it } from 'vitest';
 import { fakeUpstream, goodAnswer } from '../fake-upstream.ts';
 import { repositoryFile } from '../repository-file.ts';
 import { dataUrl } from '../test-app.ts';
-import { list, type TenantApp } from '../tenants/tenant-app.ts';
+import { type TenantApp } from '../tenants/tenant-app.ts';
 import { jobLine, messageOf } from './job-line.ts';
 
 const IMAGE = dataUrl(await repositoryFile('test/fixtures/golden/images/png-rgb.png'));
@@ -12,13 +13,13 @@ const HOOK = 'https://receiver.example/hook';
 async function webhook(app: TenantApp, key: string, more: object = {}) {
   const { json, status } = await app.call(key, 'POST', '/v1/tenant/webhooks', { url: HOOK, ...more });
   expect(status).toBe(201);
-  return { id: String(json['id']), secret: String(json['secret']) };
+  return { id: text(json['id']), secret: text(json['secret']) };
 }
 
 /** A job that is done, its message to this webhook not yet sent. */
 async function finishedJob(line: ReturnType<typeof jobLine>, tenant: string, key: string, to: string) {
   const { json } = await line.app.call(key, 'POST', '/v1/jobs', { task: 'caption', image: IMAGE, webhook: to });
-  const id = String(json['id']);
+  const id = text(json['id']);
   await line.run(tenant, id);
   return { id, message: messageOf(id) };
 }
@@ -98,7 +99,7 @@ describe('a delivery', () => {
     const hook = await webhook(line.app, key, { ed25519: true, payload: 'full' });
     const before = await finishedJob(line, tenant, key, hook.id);
     const rotated = await line.app.call(key, 'POST', `/v1/tenant/webhooks/${hook.id}/rotate`);
-    const secret = String(rotated.json['secret']);
+    const secret = text(rotated.json['secret']);
     expect(secret).not.toBe(hook.secret);
     const after = await finishedJob(line, tenant, key, hook.id);
     await line.deliver(tenant, before.message);
@@ -109,9 +110,9 @@ describe('a delivery', () => {
       expect(headers['webhook-signature']?.match(/v1a?,/g)).toEqual(['v1,', 'v1,', 'v1a,', 'v1a,']);
     }
     const published = await line.app.fetch(`/webhooks/${tenant}/${hook.id}/keys`);
-    const text = await published.text();
-    expect((JSON.parse(text) as { keys: object[] }).keys).toHaveLength(2);
-    expect(text).not.toContain('whsec_');
+    const shown = await published.text();
+    expect((JSON.parse(shown) as { keys: object[] }).keys).toHaveLength(2);
+    expect(shown).not.toContain('whsec_');
   });
 
   it('thin tells of the job, and nothing of its answer', async () => {

@@ -55,11 +55,11 @@ export function jobLine(
   return {
     app,
     received,
-    async run(tenant: string, job: string, steps = instantSteps()): Promise<void> {
+    run: async (tenant: string, job: string, steps = instantSteps()): Promise<void> => {
       const run: JobRun = { params: { tenant, job }, deps, tenancy: TENANCY, steps, waitUntil: () => undefined };
       await runJob(run);
     },
-    async deliver(tenant: string, message: string, run = 1, steps = instantSteps()) {
+    deliver: async (tenant: string, message: string, run = 1, steps = instantSteps()): Promise<number[]> => {
       await runDelivery({ params: { tenant, message, run }, deps, tenancy: TENANCY, steps });
       return steps.slept;
     },

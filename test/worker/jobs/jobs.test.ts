@@ -1,3 +1,4 @@
+import { list, text } from '../../support/json-answer.ts';
 import { env } from 'cloudflare:workers';
 import { Webhook } from 'standardwebhooks';
 import { Webhook as Svix } from 'svix';
@@ -5,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { fakeUpstream, goodAnswer, textEvent } from '../fake-upstream.ts';
 import { repositoryFile } from '../repository-file.ts';
 import { dataUrl, question } from '../test-app.ts';
-import { list, type TenantApp } from '../tenants/tenant-app.ts';
+import { type TenantApp } from '../tenants/tenant-app.ts';
 import { instantSteps, jobLine, messageOf } from './job-line.ts';
 
 const PNG = await repositoryFile('test/fixtures/golden/images/png-rgb.png');
@@ -19,7 +20,7 @@ async function submit(app: TenantApp, key: string, body: object, headers: Record
     body: JSON.stringify(body),
   });
   const json = await response.json<Record<string, unknown>>();
-  return { status: response.status, json, id: String(json['id']), headers: response.headers };
+  return { status: response.status, json, id: text(json['id']), headers: response.headers };
 }
 
 describe('a job', () => {
@@ -52,7 +53,7 @@ describe('a job', () => {
     await deliver(tenant, messageOf(job.id));
     expect(received.map(({ url }) => url)).toEqual([HOOK]);
     const [{ body, headers } = { body: '', headers: {} }] = received;
-    const secret = String((await app.call(key, 'GET', '/v1/tenant/webhooks/default')).json['secret']);
+    const secret = text((await app.call(key, 'GET', '/v1/tenant/webhooks/default')).json['secret']);
     expect(() => new Svix(secret).verify(body, headers)).not.toThrow();
     expect(new Webhook(secret).verify(body, headers)).toMatchObject({
       type: 'job.succeeded',
@@ -176,7 +177,7 @@ describe('a call', () => {
     const refs: unknown[] = [];
     let cursor: unknown = '';
     for (let pages = 0; cursor !== null; pages++) {
-      const after = cursor === '' ? '' : `&cursor=${String(cursor)}`;
+      const after = cursor === '' ? '' : `&cursor=${text(cursor)}`;
       const { json } = await app.call(key, 'GET', `/v1/jobs?limit=200&batch=${batch.id}${after}`);
       refs.push(...list(json['data']).map((job) => job['ref']));
       cursor = json['next_cursor'];
@@ -230,7 +231,7 @@ describe('a call', () => {
     const { app } = jobLine(fakeUpstream(goodAnswer()));
     const { key } = await app.tenant();
     const { json } = await app.call(key, 'POST', '/v1/tenant/keys', { purpose: 'chat', scopes: ['chat'] });
-    expect((await submit(app, String(json['key']), { task: 'caption', image: IMAGE })).status).toBe(403);
+    expect((await submit(app, text(json['key']), { task: 'caption', image: IMAGE })).status).toBe(403);
     expect((await submit(app, key, { task: 'caption', image: IMAGE, model: 'other' })).status).toBe(404);
     expect((await submit(app, key, { task: 'caption', image: IMAGE, webhook: 'whe_0' })).status).toBe(404);
   });

@@ -1,10 +1,11 @@
+import { list, text } from '../../support/json-answer.ts';
 import { createMessageBatch, getQueueResult, createExecutionContext } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 import { consumeUploads } from '../../../worker/jobs/consume-uploads.ts';
 import { fakeUpstream, goodAnswer } from '../fake-upstream.ts';
 import { repositoryFile } from '../repository-file.ts';
-import { list, TENANCY } from '../tenants/tenant-app.ts';
+import { TENANCY } from '../tenants/tenant-app.ts';
 import { jobLine, messageOf } from './job-line.ts';
 
 const PNG = await repositoryFile('test/fixtures/golden/images/png-rgb.png');
@@ -58,7 +59,7 @@ describe('an upload', () => {
       ['photos/a.png', 'caption'],
     ]);
     for (const job of jobs) {
-      await line.run(tenant, String(job['id']));
+      await line.run(tenant, text(job['id']));
     }
     const caption = await env.UPLOADS.get(`${tenant}/photos/a.png.caption.json`);
     expect(await caption?.json()).toMatchObject({ object: 'image.caption', text: 'Hello you' });
@@ -69,13 +70,13 @@ describe('an upload', () => {
     const line = uploadLine();
     const { id: tenant, key } = await line.app.tenant();
     const hook = await line.app.call(key, 'POST', '/v1/tenant/webhooks', { url: 'https://receiver.example/' });
-    const uploads = [{ prefix: '', task: 'caption', webhook: String(hook.json['id']) }];
+    const uploads = [{ prefix: '', task: 'caption', webhook: text(hook.json['id']) }];
     await line.app.call('operator-key', 'POST', `/admin/tenants/${tenant}`, { name: 'x', uploads });
     await env.UPLOADS.put(`${tenant}/a.png`, PNG);
     await line.notify(event(`${tenant}/a.png`));
     const [job] = await line.jobs(key);
-    await line.run(tenant, String(job?.['id']));
-    await line.deliver(tenant, messageOf(String(job?.['id'])));
+    await line.run(tenant, text(job?.['id']));
+    await line.deliver(tenant, messageOf(text(job?.['id'])));
     expect(line.received).toHaveLength(1);
   });
 

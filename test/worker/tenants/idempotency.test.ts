@@ -1,9 +1,10 @@
+import { list } from '../../support/json-answer.ts';
 import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 import { fakeUpstream, goodAnswer, RESET, type Step, textEvent } from '../fake-upstream.ts';
 import { repositoryFile } from '../repository-file.ts';
 import { question } from '../test-app.ts';
-import { list, type TenantApp, tenantApp } from './tenant-app.ts';
+import { type TenantApp, tenantApp } from './tenant-app.ts';
 
 const PNG = await repositoryFile('test/fixtures/golden/images/png-rgb.png');
 

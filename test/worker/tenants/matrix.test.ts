@@ -1,10 +1,10 @@
+import { list, text } from '../../support/json-answer.ts';
 import { env } from 'cloudflare:workers';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { fakeUpstream, goodAnswer } from '../fake-upstream.ts';
 import { jobLine, messageOf } from '../jobs/job-line.ts';
 import { repositoryFile } from '../repository-file.ts';
 import { dataUrl, question } from '../test-app.ts';
-import { list } from './tenant-app.ts';
 
 const PNG = await repositoryFile('test/fixtures/golden/images/png-rgb.png');
 const HOOK = 'https://receiver.example/hook';
@@ -25,10 +25,10 @@ async function owner(settings: object): Promise<Owner> {
   const { id, key } = await app.tenant(settings);
   await env.UPLOADS.put(`${id}/private.png`, PNG);
   const hook = await app.call(key, 'POST', '/v1/tenant/webhooks', { url: HOOK });
-  const webhook = String(hook.json['id']);
+  const webhook = text(hook.json['id']);
   const job = await app.call(key, 'POST', '/v1/jobs', { task: 'caption', image: dataUrl(PNG), webhook });
-  await line.run(id, String(job.json['id']));
-  return { id, key, webhook, job: String(job.json['id']) };
+  await line.run(id, text(job.json['id']));
+  return { id, key, webhook, job: text(job.json['id']) };
 }
 
 let alice: Owner;
@@ -54,14 +54,17 @@ describe('of another tenant are unreachable', () => {
   ])('%s', async (_, method, path) => {
     const theirs = await app.call(bob.key, method, path(alice));
     expect(theirs).toMatchObject({ status: 404, json: { error: { code: 'not_found' } } });
-    if (method === 'GET') {
-      expect((await app.call(alice.key, method, path(alice))).status).toBe(200);
+  });
+
+  it('though they are there for their owner', async () => {
+    for (const path of [`/v1/jobs/${alice.job}`, `/v1/tenant/webhooks/${alice.webhook}`]) {
+      expect((await app.call(alice.key, 'GET', path)).status).toBe(200);
     }
   });
 
   it('jobs in a list, by batch too', async () => {
     const mine = list((await app.call(alice.key, 'GET', '/v1/jobs')).json['data']);
-    const batch = String(mine[0]?.['batch_id']);
+    const batch = text(mine[0]?.['batch_id']);
     const theirs = list((await app.call(bob.key, 'GET', `/v1/jobs?batch=${batch}`)).json['data']);
     expect([mine.length, theirs.length]).toEqual([1, 0]);
   });
@@ -76,11 +79,11 @@ describe('of another tenant are unreachable', () => {
     expect((await app.call(bob.key, 'POST', '/v1/jobs', body)).status).toBe(404);
   });
 
-  it.each([`r2:../${'ALICE'}/private.png`, 'r2:ALICE/private.png'])('uploads, as %s', async (pattern) => {
+  it.each(['r2:../ALICE/private.png', 'r2:ALICE/private.png'])('uploads, as %s', async (pattern) => {
     const image = pattern.replace('ALICE', alice.id);
     const { json } = await app.call(bob.key, 'POST', '/v1/jobs', { task: 'caption', image });
-    await line.run(bob.id, String(json['id']));
-    const job = await app.call(bob.key, 'GET', `/v1/jobs/${String(json['id'])}`);
+    await line.run(bob.id, text(json['id']));
+    const job = await app.call(bob.key, 'GET', `/v1/jobs/${text(json['id'])}`);
     expect(job.json).toMatchObject({ status: 'failed', error: { code: 'invalid_image_url' } });
   });
 

@@ -1,3 +1,4 @@
+import { text } from '../../support/json-answer.ts';
 import { type Schema, Validator } from '@cfworker/json-schema';
 import { describe, expect, it } from 'vitest';
 import type { ApiDescription } from '../../../worker/openapi.ts';
@@ -27,7 +28,7 @@ describe('the description of an API with tenants', () => {
         faults.push([method, path, status, errors, json]);
       }
       if (json['object'] !== undefined && json['id'] !== undefined) {
-        ids[String(json['object'])] = String(json['id']);
+        ids[text(json['object'])] = text(json['id']);
       }
     }
 

@@ -1,3 +1,4 @@
+import { type Json, text } from '../../support/json-answer.ts';
 import { env } from 'cloudflare:workers';
 import { expect } from 'vitest';
 import type { Config } from '../../../worker/env.ts';
@@ -35,15 +36,6 @@ export interface TenantApp extends TestApp {
   tenant(settings?: object): Promise<{ id: string; key: string }>;
 }
 
-/** JSON that a test looks into; text and numbers are compared, or converted first. */
-export interface Json {
-  readonly [field: string]: Json;
-}
-
-export function list(json: Json | undefined): Json[] {
-  return Object.values(json ?? {});
-}
-
 /** The app with tenants, their objects in real workerd. */
 export function tenantApp(
   upstream: Pick<FakeUpstream, 'fetch'>,
@@ -70,7 +62,7 @@ export function tenantApp(
       const id = `t-${crypto.randomUUID()}`;
       const made = await call(OPERATOR_KEY, 'POST', '/admin/tenants', { id, settings: { name: 'Test', ...settings } });
       expect(made.status, JSON.stringify(made.json)).toBe(201);
-      return { id, key: String(made.json['key']?.['key']) };
+      return { id, key: text(made.json['key']?.['key']) };
     },
   };
 }

@@ -1,9 +1,10 @@
+import { list, text } from '../../support/json-answer.ts';
 import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 import { fakeUpstream, goodAnswer, HANG, textEvent } from '../fake-upstream.ts';
 import { repositoryFile } from '../repository-file.ts';
 import { dataUrl, question, testUpstream } from '../test-app.ts';
-import { list, OPERATOR_KEY, type TenantApp, tenantApp } from './tenant-app.ts';
+import { OPERATOR_KEY, type TenantApp, tenantApp } from './tenant-app.ts';
 
 const IMAGE = dataUrl(await repositoryFile('test/fixtures/golden/images/png-rgb.png'));
 const ask = (app: TenantApp, key: string, more: object = {}) =>
@@ -33,10 +34,10 @@ describe('keys of a tenant', () => {
     const keyId = key.split('_')[1] ?? '';
     const rotated = await app.call(key, 'POST', `/v1/tenant/keys/${keyId}/rotate`, {});
     expect(rotated.status).toBe(201);
-    const next = String(rotated.json['key']);
+    const next = text(rotated.json['key']);
     expect((await ask(app, key)).status).toBe(200);
     expect((await ask(app, next)).status).toBe(200);
-    const third = await app.call(next, 'POST', `/v1/tenant/keys/${rotated.json['id']}/rotate`, {});
+    const third = await app.call(next, 'POST', `/v1/tenant/keys/${text(rotated.json['id'])}/rotate`, {});
     expect(third).toMatchObject({ status: 409, json: { error: { code: 'too_many_keys' } } });
 
     const { json } = await app.call(next, 'GET', '/v1/tenant');
@@ -58,7 +59,7 @@ describe('keys of a tenant', () => {
     const app = tenantApp(fakeUpstream(goodAnswer()));
     const { key } = await app.tenant();
     const make = async (scopes: string[]) =>
-      String((await app.call(key, 'POST', '/v1/tenant/keys', { purpose: scopes.join(), scopes })).json['key']);
+      text((await app.call(key, 'POST', '/v1/tenant/keys', { purpose: scopes.join(), scopes })).json['key']);
     const chat = await make(['chat']);
     const admin = await make(['admin']);
     expect((await ask(app, chat)).status).toBe(200);
@@ -228,7 +229,7 @@ describe('usage', () => {
     await settled(app, key, 1);
     const { json, headers } = await app.call(OPERATOR_KEY, 'GET', `/admin/tenants/${id}/usage?format=csv`);
     const today = new Date().toISOString().slice(0, 10);
-    expect(String(json['text']).split('\r\n')).toEqual([
+    expect(text(json['text']).split('\r\n')).toEqual([
       'day,model,upstream,calls,billedCalls,promptTokens,completionTokens,billedPromptTokens,billedCompletionTokens',
       `${today},"'=1+1,""x""",upstream,1,1,7,2,7,2`,
       '',

@@ -12,6 +12,8 @@ interface Received {
 }
 
 const MESSAGE = { id: 'msg_1', body: JSON.stringify({ type: 'webhook.test', data: { text: 'ä “quoted” 🐈' } }) };
+/** What both libraries say of a signature or a time that is not right. */
+const REFUSED = /No matching signature|timestamp too (old|new)/i;
 const now = () => Math.floor(Date.now() / 1000);
 
 async function freshKeys(): Promise<SigningKeys> {
@@ -59,8 +61,8 @@ describe('a webhook', () => {
   ])('is refused by both with %s', async (_, sending) => {
     const keys = await freshKeys();
     const { headers, body } = await sending(keys);
-    expect(() => new Webhook(keys.current.secret).verify(body, headers)).toThrow();
-    expect(() => new Svix(keys.current.secret).verify(body, headers)).toThrow();
+    expect(() => new Webhook(keys.current.secret).verify(body, headers)).toThrow(REFUSED);
+    expect(() => new Svix(keys.current.secret).verify(body, headers)).toThrow(REFUSED);
   });
 
   it('is refused with a timestamp that was replaced', async () => {
@@ -97,7 +99,7 @@ describe('a webhook', () => {
       }
       expect(publicKeySet(keys, seconds).keys).toHaveLength(2);
       const later = await send({ ...keys, previousUntil: seconds }, { seconds });
-      expect(() => new Webhook(old).verify(later.body, later.headers)).toThrow();
+      expect(() => new Webhook(old).verify(later.body, later.headers)).toThrow(REFUSED);
     }
   });
 });
