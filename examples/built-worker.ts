@@ -164,6 +164,9 @@ async function answerFor(host: NonNullable<BuiltWorkerPlan['host']>, request: Re
   if (hostname === host.name) {
     return host.answer(pathname);
   }
-  const { method, headers } = request;
+  const { method } = request;
+  // `fetch` writes these itself, and takes no others.
+  const own = ['host', 'content-length'];
+  const headers = [...request.headers].filter(([name]) => !own.includes(name));
   return fetch(request.url, { method, headers, ...(method === 'GET' ? {} : { body: await request.arrayBuffer() }) });
 }

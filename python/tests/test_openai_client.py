@@ -106,3 +106,23 @@ def test_leaving_mid_answer_is_no_error(client: OpenAI) -> None:
     with client.chat.completions.create(model=MODEL, messages=messages(), stream=True, max_tokens=1800) as stream:
         assert next(iter(stream)).choices[0].delta.role == "assistant"
     assert client.models.list().data
+
+
+DIGIT = {
+    "type": "object",
+    "properties": {"digit": {"type": "integer", "minimum": 0, "maximum": 9}},
+    "required": ["digit"],
+    "additionalProperties": False,
+}
+
+
+def test_tool_is_called_and_form_is_filled(client: OpenAI) -> None:
+    tools: Any = [{"type": "function", "function": {"name": "pick", "parameters": DIGIT}}]
+    choice: Any = {"type": "function", "function": {"name": "pick"}}
+    answer = client.chat.completions.create(model=MODEL, messages=messages(), tools=tools, tool_choice=choice)
+    [call] = answer.choices[0].message.tool_calls or []
+    assert call.type == "function" and call.function.name == "pick"
+    assert json.loads(call.function.arguments)["digit"] in range(10)
+    form: Any = {"type": "json_schema", "json_schema": {"name": "form", "schema": DIGIT, "strict": True}}
+    filled = client.chat.completions.create(model=MODEL, messages=messages(), response_format=form)
+    assert json.loads(filled.choices[0].message.content or "")["digit"] in range(10)

@@ -2,6 +2,7 @@ import type { AnswerDelta, FinishReason, TokenLogprob } from '../core/protocol/a
 import { RequestError, type Failure } from '../core/protocol/failure.ts';
 import type { Tokenizer } from '../core/prompt/tokenizer.ts';
 import { adjustLogits } from './logit-adjustment.ts';
+import type { TokenMask } from './grammar/token-grammar.ts';
 import type { ModelRunner } from './model-runner.ts';
 import { sample } from './sampler.ts';
 import type { Scheduler, Work } from './scheduler.ts';
@@ -116,16 +117,15 @@ export function createEngine({ scheduler, runner, tokenizer, endTokens }: Engine
 
   /** Draws the next token of a sequence and gives out what it shows. */
   function emit(sequence: Sequence, { controller, open }: Answers, logits: Float32Array): void {
-    const { constraint, adjustment, sampling, random } = sequence.params;
-    const adjusted = adjustLogits(logits, sequence.tokens, adjustment, constraint?.allowed() ?? null);
-    const token = sample(adjusted, sampling, random);
+    const { constraint } = sequence.params;
+    const token = draw(sequence, logits);
     constraint?.accept(token);
     sequence.tokens.push(token);
     const answer = open.get(sequence);
     if (answer === undefined) {
       throw new Error('a sequence that no request asked for');
     }
-    const { deltas, tokens, finishReason } = answer.writer.write(token, logits);
+    const { deltas, tokens, finishReason } = answer.writer.write(token, logits, sequence.isHurried);
     controller.enqueue({ index: answer.index, deltas, tokens, finishReason });
     if (finishReason !== null) {
       leave(sequence);
@@ -133,6 +133,20 @@ export function createEngine({ scheduler, runner, tokenizer, endTokens }: Engine
         controller.close();
       }
     }
+  }
+
+  /** A token that the grammar allows, and from which the answer can still be ended within its length where that can be. */
+  function draw(sequence: Sequence, logits: Float32Array): number {
+    const { constraint, adjustment, sampling, random, maxTokens } = sequence.params;
+    const among = (allowed: TokenMask | null): number =>
+      sample(adjustLogits(logits, sequence.tokens, adjustment, allowed), sampling, random);
+    const token = among(constraint?.allowed() ?? null);
+    const left = maxTokens - sequence.tokens.length - 1;
+    if (constraint === null || constraint.endsWithin(token, left)) {
+      return token;
+    }
+    sequence.isHurried = true;
+    return among(constraint.allowedWithin(left));
   }
 
   function failRun(sequence: Sequence, cause: unknown): void {

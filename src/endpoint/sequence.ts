@@ -38,10 +38,12 @@ export interface Sequence {
   readonly tokens: number[];
   /** Positions from the start whose keys and values are in the cache. */
   computed: number;
+  /** The grammar has chosen a token for the sake of the length: the answer is not what the model would have said. */
+  isHurried: boolean;
 }
 
 export function createSequence(prompt: Prompt, params: GenerationParams): Sequence {
-  return { prompt, params, tokens: [], computed: 0 };
+  return { prompt, params, tokens: [], computed: 0, isHurried: false };
 }
 
 /** Positions known so far: the prompt and every generated token. */

@@ -11,8 +11,10 @@ export interface Writer {
    * Takes the next token.
    *
    * @param logits what it was drawn from, as the model gave them.
+   * @param isHurried whether the answer is steered to its end because its length runs out: it then ends by `length`,
+   *   however whole it looks.
    */
-  write(token: number, logits: Float32Array): Written;
+  write(token: number, logits: Float32Array, isHurried?: boolean): Written;
 }
 
 export interface Written {
@@ -51,8 +53,12 @@ export function createWriter(
     return { deltas: reason === null ? deltas : [...deltas, ...transcript.end()], reason };
   }
 
+  function whole(isHurried: boolean): FinishReason {
+    return isHurried ? 'length' : transcript.calls() > 0 ? 'tool_calls' : 'stop';
+  }
+
   return {
-    write(token, logits) {
+    write(token, logits, isHurried = false) {
       count += 1;
       if (topLogprobs !== null && !endTokens.has(token)) {
         log.add(listToken(logits, token, topLogprobs, spell), transcript.decoded());
@@ -61,7 +67,7 @@ export function createWriter(
       return {
         deltas,
         tokens: log.upTo(transcript.decoded() - transcript.held()),
-        finishReason: reason === 'stop' && transcript.calls() > 0 ? 'tool_calls' : reason,
+        finishReason: reason === 'stop' ? whole(isHurried) : reason,
       };
     },
   };

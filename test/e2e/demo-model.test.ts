@@ -74,11 +74,11 @@ describe('the demo model, asked by the routes for images', () => {
   });
 });
 
-/** Probes for what this server does not have yet; each must be refused by name, not answered wrongly. */
-const UNSUPPORTED = ['chat.tool_call', 'chat.structured_output'];
+/** The probe that forces a call has a small model write until its context ends. */
+const PROBE_TIMEOUT_SECONDS = 200;
 
 describe('compatcanary', () => {
-  it('passes every probe for what is supported', async () => {
+  it('passes every probe', { timeout: 300_000 }, async () => {
     const run = promisify(execFile)(
       process.execPath,
       [
@@ -92,6 +92,8 @@ describe('compatcanary', () => {
         'json',
         '--fail-on',
         'never',
+        '--timeout',
+        String(PROBE_TIMEOUT_SECONDS),
       ],
       { env: { ...process.env, OPENAI_API_KEY: 'none' } },
     );
@@ -99,8 +101,6 @@ describe('compatcanary', () => {
       results: { id: string; status: string; error?: unknown }[];
     };
     expect(results.length).toBeGreaterThanOrEqual(7);
-    const failed = results.filter(({ status }) => status !== 'pass');
-    expect(failed.map(({ id }) => id)).toEqual(UNSUPPORTED);
-    expect(failed.filter((result) => !/\b400\b/.test(JSON.stringify(result)))).toEqual([]);
+    expect(results.filter(({ status }) => status !== 'pass')).toEqual([]);
   });
 });

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { orderFaults } from '../conformance/chat-order.ts';
 
 /**
  * What OpenAI's published schema says of its responses (github.com/openai/openai-openapi, openapi.yaml of 2026-08-21:
@@ -103,8 +104,8 @@ export const modelList = z.strictObject({ object: z.literal('list'), data: z.arr
 export type Chunk = z.output<typeof chatCompletionChunk>;
 
 /**
- * The chunks of a whole stream, each by its schema and all by what the schema cannot say: one identity, a role first and
- * one finish reason last for each choice, an id and a name first for each tool call, usage only where it was asked for.
+ * The chunks of a whole stream, each by its schema and all by their order, with as many choices as were asked for, and
+ * usage only where it was.
  *
  * @param text the body of the response.
  */
@@ -115,56 +116,14 @@ export function checkStream(text: string, asked: { choices: number; usage: boole
     .map((block) => z.string().startsWith('data: ').parse(block).slice('data: '.length));
   z.literal('[DONE]').parse(data.pop());
   const chunks = data.map((json) => chatCompletionChunk.parse(JSON.parse(json)));
-  const identities = new Set(chunks.map(({ id, created, model: name }) => JSON.stringify([id, created, name])));
-  fault(identities.size === 1, 'chunks of several answers');
-
-  const last = chunks.at(-1);
-  fault(
-    chunks.every((chunk) => 'usage' in chunk === asked.usage),
-    'usage unasked, or left out',
-  );
-  if (asked.usage) {
-    fault(last?.choices.length === 0 && last.usage !== null && last.usage !== undefined, 'no usage at the end');
-    fault(
-      chunks.slice(0, -1).every(({ usage: counts }) => counts === null),
-      'usage before the end',
-    );
+  const indexes = new Set(chunks.flatMap(({ choices }) => choices.map(({ index }) => index)));
+  const faults = [
+    ...orderFaults(chunks, true),
+    ...(chunks.every((chunk) => 'usage' in chunk === asked.usage) ? [] : ['usage unasked, or left out']),
+    ...(indexes.size === asked.choices && Math.max(...indexes) < asked.choices ? [] : ['other choices than asked for']),
+  ];
+  if (faults.length > 0) {
+    throw new Error(`not OpenAI's stream: ${faults.join('; ')}`);
   }
-  for (let index = 0; index < asked.choices; index++) {
-    checkChoice(chunks.flatMap(({ choices }) => choices.filter((choice) => choice.index === index)));
-  }
-  fault(
-    chunks.every(({ choices }) => choices.every(({ index }) => index < asked.choices)),
-    'a choice too many',
-  );
   return chunks;
-}
-
-function checkChoice(choices: Chunk['choices']): void {
-  fault(choices[0]?.delta.role === 'assistant' && choices[0].delta.content === '', 'a choice without its role first');
-  fault(
-    choices.slice(1).every(({ delta }) => delta.role === undefined),
-    'a role twice',
-  );
-  fault((choices.at(-1)?.finish_reason ?? null) !== null, 'a choice without its end');
-  fault(
-    choices.slice(0, -1).every((choice) => choice.finish_reason === null),
-    'a choice that goes on after its end',
-  );
-  let calls = 0;
-  for (const { index, id, type, function: fn } of choices.flatMap(({ delta }) => delta.tool_calls ?? [])) {
-    if (index === calls) {
-      fault(id !== undefined && type === 'function' && fn?.name !== undefined, 'a call without id, type and name');
-      calls += 1;
-    } else {
-      fault(index === calls - 1, 'arguments of another call');
-      fault(id === undefined && type === undefined && fn?.name === undefined, 'an id or name twice');
-    }
-  }
-}
-
-function fault(right: boolean, what: string): void {
-  if (!right) {
-    throw new Error(`not OpenAI's stream: ${what}`);
-  }
 }

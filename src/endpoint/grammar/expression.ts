@@ -66,40 +66,7 @@ export function rule(bodyOf: (self: Rule) => Expression): Rule {
   return self;
 }
 
-/**
- * The expressions that no text ever matches, such as an object that must hold itself. They are never entered, so that
- * every text that has been begun can be ended.
- */
-export function findDead(root: Expression): ReadonlySet<Expression> {
-  const all = new Set([root]);
-  const users = new Map<Expression, Expression[]>();
-  for (const expression of all) {
-    for (const child of childrenOf(expression)) {
-      all.add(child);
-      const known = users.get(child);
-      if (known === undefined) {
-        users.set(child, [expression]);
-      } else {
-        known.push(expression);
-      }
-    }
-  }
-  // From what can be for certain to whatever that makes possible.
-  const alive = new Set<Expression>();
-  const toLookAt = new Set(all);
-  for (const expression of toLookAt) {
-    toLookAt.delete(expression);
-    if (!alive.has(expression) && canBe(expression, alive)) {
-      alive.add(expression);
-      for (const user of users.get(expression) ?? []) {
-        toLookAt.add(user);
-      }
-    }
-  }
-  return new Set([...all].filter((expression) => !alive.has(expression)));
-}
-
-function childrenOf(expression: Expression): readonly Expression[] {
+export function childrenOf(expression: Expression): readonly Expression[] {
   switch (expression.kind) {
     case 'literal':
     case 'automaton':
@@ -118,25 +85,5 @@ function childrenOf(expression: Expression): readonly Expression[] {
       ];
     case 'rule':
       return [expression.body];
-  }
-}
-
-function canBe(expression: Expression, alive: ReadonlySet<Expression>): boolean {
-  switch (expression.kind) {
-    case 'literal':
-    case 'automaton':
-      return true;
-    case 'sequence':
-      return expression.parts.every((part) => alive.has(part));
-    case 'choice':
-      return expression.options.some((option) => alive.has(option));
-    case 'repeat':
-      return (
-        expression.min === 0 || (alive.has(expression.item) && (expression.min === 1 || alive.has(expression.next)))
-      );
-    case 'members':
-      return expression.members.every((member) => !member.required || alive.has(member.expression));
-    case 'rule':
-      return alive.has(expression.body);
   }
 }

@@ -1,5 +1,6 @@
 import { GRAMMAR_KEPT_WAYS_MAX, GRAMMAR_PARALLEL_MAX } from '../../core/limits.ts';
-import { type Expression, findDead, type Members, type Repeat } from './expression.ts';
+import type { Expression, Members, Repeat } from './expression.ts';
+import { createBytesLeft, findShortest } from './shortest.ts';
 
 /** One of the ways in which the text so far may be read: an expression, how far it is, and what comes after it. */
 interface Frame {
@@ -8,6 +9,8 @@ interface Frame {
   /** Bytes of a literal, state of an automaton, parts of a sequence, rounds of a repetition, members passed (see there). */
   readonly position: number;
   readonly next: Frame | null;
+  /** Fewest bytes to the end of the whole text, read this way. */
+  readonly bytesLeft: number;
 }
 
 /** All ways in which the text so far may be read. */
@@ -16,6 +19,8 @@ export interface Configuration {
   readonly frames: readonly Frame[];
   /** The text may end here. */
   readonly accepts: boolean;
+  /** Fewest bytes to the end of the text. */
+  readonly bytesLeft: number;
   /** How often the machine had forgotten when it made this. */
   readonly age: number;
   /** By the next byte; filled as they are asked for. */
@@ -34,6 +39,8 @@ export interface Machine {
   readonly start: Configuration | null;
   /** Null when no text goes on with this byte. */
   step: (from: Configuration, byte: number) => Configuration | null;
+  /** The next byte of a shortest end; always the same for a configuration that is not at one. */
+  byteToEnd: (from: Configuration) => number;
 }
 
 /** More frames than one machine ever makes: positions times it, and an id, are a number of their own. */
@@ -43,7 +50,8 @@ const FRAMES_LIMIT = 2 ** 32;
 const CONFIGURATION_WAYS = 64;
 
 export function createMachine(grammar: Expression): Machine {
-  const dead = findDead(grammar);
+  const shortest = findShortest(grammar);
+  const bytesLeft = createBytesLeft(shortest);
   /** Frames of each expression, by position and by what comes after. */
   const frames = new Map<Expression, Map<number, Frame>>();
   const configurations = new Map<string, Configuration>();
@@ -60,7 +68,8 @@ export function createMachine(grammar: Expression): Machine {
     const key = position * FRAMES_LIMIT + (next?.id ?? 0);
     let known = own.get(key);
     if (known === undefined) {
-      known = { id: (lastFrame += 1), expression, position, next };
+      const left = bytesLeft(expression, position) + (next?.bytesLeft ?? 0);
+      known = { id: (lastFrame += 1), expression, position, next, bytesLeft: left };
       own.set(key, known);
     }
     return known;
@@ -73,7 +82,7 @@ export function createMachine(grammar: Expression): Machine {
     let accepts = false;
 
     const enter = (expression: Expression, next: Frame | null): void => {
-      if (!dead.has(expression)) {
+      if (shortest.has(expression)) {
         seen.add(frame(expression, 0, next));
       }
     };
@@ -159,7 +168,7 @@ export function createMachine(grammar: Expression): Machine {
     const { members, rest, separator } = expression;
     const written = at.position % 2 === 1;
     const enterOne = (member: Expression, passed: number): void => {
-      if (dead.has(member)) {
+      if (!shortest.has(member)) {
         return;
       }
       const after = frame(expression, 2 * passed + 1, at.next);
@@ -189,7 +198,8 @@ export function createMachine(grammar: Expression): Machine {
     const key = `${sorted.map(({ id }) => id).join()}${accepts ? '.' : ''}`;
     let known = configurations.get(key);
     if (known === undefined) {
-      known = { frames: sorted, accepts, age, steps: [] };
+      const left = accepts ? 0 : sorted.reduce((least, { bytesLeft: bytes }) => Math.min(least, bytes), Infinity);
+      known = { frames: sorted, accepts, bytesLeft: left, age, steps: [] };
       configurations.set(key, known);
       kept += sorted.length + CONFIGURATION_WAYS;
       if (kept > GRAMMAR_KEPT_WAYS_MAX) {
@@ -222,6 +232,23 @@ export function createMachine(grammar: Expression): Machine {
     return reached;
   }
 
+  function byteToEnd({ frames: waiting, bytesLeft: left }: Configuration): number {
+    for (const { expression, position, next, bytesLeft: own } of waiting) {
+      if (own === left && expression.kind === 'literal') {
+        return expression.bytes[position] ?? 0;
+      }
+      if (own === left && expression.kind === 'automaton') {
+        // None where the shortest way leaves the automaton here: that is a way of its own.
+        const edges = expression.automaton.edges[position] ?? [];
+        const edge = edges.find(({ to }) => bytesLeft(expression, to) + (next?.bytesLeft ?? 0) === left - 1);
+        if (edge !== undefined) {
+          return edge.low;
+        }
+      }
+    }
+    throw new Error('a text that is at its end');
+  }
+
   function advance({ expression, position, next }: Frame, byte: number): Frame[] {
     if (expression.kind === 'literal') {
       return expression.bytes[position] === byte ? [frame(expression, position + 1, next)] : [];
@@ -233,5 +260,5 @@ export function createMachine(grammar: Expression): Machine {
       .map(({ to }) => frame(expression, to, next));
   }
 
-  return { start: dead.has(grammar) ? null : configuration([frame(grammar, 0, null)]), step };
+  return { start: shortest.has(grammar) ? configuration([frame(grammar, 0, null)]) : null, step, byteToEnd };
 }

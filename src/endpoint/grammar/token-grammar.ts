@@ -1,4 +1,5 @@
 import { GRAMMAR_MASKS_MAX } from '../../core/limits.ts';
+import { createEnding } from './ending.ts';
 import type { Expression } from './expression.ts';
 import { type Configuration, createMachine, type Machine } from './machine.ts';
 import type { Vocabulary } from './vocabulary.ts';
@@ -20,6 +21,10 @@ export interface TokenGrammar {
 export interface Constraint {
   /** Tokens after which the text can still be ended well; end tokens where it may end now. Never empty. */
   allowed(): TokenMask;
+  /** Those of them after which at most so many more end the text well; all of them where there is none. */
+  allowedWithin(tokens: number): TokenMask;
+  /** Whether at most so many more end the text well, once this one is taken. */
+  endsWithin(token: number, tokens: number): boolean;
   /** Takes one of them. */
   accept(token: number): void;
   /** The text is whole, and nothing can follow. */
@@ -40,6 +45,7 @@ export function createTokenGrammar(
   if (start === null) {
     return null;
   }
+  const canEnd = createEnding(machine, vocabulary);
   // By recency: a mask that is asked for moves to the end.
   const masks = new Map<Configuration, TokenMask>();
 
@@ -54,21 +60,30 @@ export function createTokenGrammar(
     return mask;
   }
 
+  function after(from: Configuration, token: number): Configuration {
+    let at = from;
+    for (const byte of vocabulary.bytesOf(token)) {
+      const next = machine.step(at, byte);
+      if (next === null) {
+        throw new Error(`token ${token} does not fit the grammar`);
+      }
+      at = next;
+    }
+    return at;
+  }
+
   function begin(from: Configuration): Constraint {
     let at = from;
     return {
       allowed: () => maskOf(at),
+      allowedWithin(tokens) {
+        // Asked for near the end of a text only, and different each time: not worth keeping.
+        const mask = createMask(at, machine, vocabulary, endTokens, (next) => canEnd(next, tokens));
+        return mask.some((word) => word !== 0) ? mask : maskOf(at);
+      },
+      endsWithin: (token, tokens) => endTokens.has(token) || canEnd(after(at, token), tokens),
       accept(token) {
-        if (endTokens.has(token)) {
-          return;
-        }
-        for (const byte of vocabulary.bytesOf(token)) {
-          const next = machine.step(at, byte);
-          if (next === null) {
-            throw new Error(`token ${token} does not fit the grammar`);
-          }
-          at = next;
-        }
+        at = endTokens.has(token) ? at : after(at, token);
       },
       complete: () => at.accepts && at.frames.length === 0,
     };
@@ -77,12 +92,17 @@ export function createTokenGrammar(
   return { begin: () => begin(start) };
 }
 
-/** Walks the tree of tokens along all bytes that the grammar takes. */
+/**
+ * Walks the tree of tokens along all bytes that the grammar takes.
+ *
+ * @param suits which of the places that a token leads to will do.
+ */
 function createMask(
   from: Configuration,
   machine: Machine,
   vocabulary: Vocabulary,
   endTokens: ReadonlySet<number>,
+  suits: (next: Configuration) => boolean = () => true,
 ): TokenMask {
   const { bytes, depths, ends, firsts, tokens, deepest } = vocabulary;
   const mask = new Uint32Array(Math.ceil(vocabulary.size / 32));
@@ -102,7 +122,9 @@ function createMask(
     }
     path[depth] = next;
     for (let index = firsts[node] ?? 0; index < (firsts[node + 1] ?? 0); index++) {
-      allow(tokens[index] ?? 0);
+      if (suits(next)) {
+        allow(tokens[index] ?? 0);
+      }
     }
     node += 1;
   }

@@ -1,9 +1,10 @@
 import { TOOL_CALLS_MAX } from '../../core/limits.ts';
 import type { FunctionTool, ToolChoice } from '../../core/protocol/tool.ts';
 import { type Automaton, AutomatonBuilder } from '../grammar/automaton.ts';
-import { choice, type Expression, findDead, literal, repeat, sequence, texts } from '../grammar/expression.ts';
+import { choice, type Expression, literal, repeat, sequence, texts } from '../grammar/expression.ts';
 import { schemaExpression } from '../grammar/json-schema.ts';
 import { ANY_OBJECT, object } from '../grammar/json-value.ts';
+import { findShortest } from '../grammar/shortest.ts';
 import { at, UnsupportedSchema } from '../grammar/unsupported-schema.ts';
 import type { ToolCallSyntax } from './tool-syntax.ts';
 
@@ -58,7 +59,7 @@ function argumentsOf({ parameters, strict }: FunctionTool, index: number): Expre
   const expression = at(`tools[${index}].function.parameters`, () =>
     schemaExpression(parameters, { lenient: !strict }),
   );
-  if (!findDead(expression).has(expression)) {
+  if (findShortest(expression).has(expression)) {
     return expression;
   }
   if (strict) {

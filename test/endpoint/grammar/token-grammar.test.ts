@@ -52,6 +52,7 @@ const TEXTS = [
   ...MANY.slice(9).map(utf8),
   Uint8Array.of(0xff, 0xff),
 ];
+const bytesOf256 = Array.from({ length: 256 }, (_, byte) => byte);
 const END = TEXTS.findIndex((text) => text.length === 0);
 const vocabulary: Vocabulary = createVocabulary(TEXTS.length, (id) => TEXTS[id] ?? new Uint8Array());
 
@@ -88,6 +89,59 @@ describe('createTokenGrammar', () => {
       }
     }
     expect(places).toBeGreaterThan(1000);
+  });
+
+  it('knows the fewest bytes to an end: as many as a search finds', () => {
+    const random = createRandom(78);
+    let found = 0;
+    for (let i = 0; i < 60; i++) {
+      const { start, step } = createMachine(schemaExpression(randomSchema(random)));
+      if (start === null || start.bytesLeft > 12) {
+        continue;
+      }
+      let front = new Set([start]);
+      let bytes = 0;
+      for (; ![...front].some(({ accepts }) => accepts); bytes++) {
+        front = new Set([...front].flatMap((at) => bytesOf256.flatMap((byte) => step(at, byte) ?? [])));
+      }
+      expect(start.bytesLeft).toBe(bytes);
+      found += 1;
+    }
+    expect(found).toBeGreaterThan(20);
+  });
+
+  it('ends every text within any length that has room for it', () => {
+    const random = createRandom(79);
+    let hurried = 0;
+    let isInTime = true;
+    for (let i = 0; i < 120; i++) {
+      const schema = randomSchema(random);
+      const { start } = createMachine(schemaExpression(schema));
+      const constraint = grammarOf(schema)?.begin();
+      if (start === null || constraint === undefined) {
+        continue;
+      }
+      const pick = (mask: Uint32Array): number => {
+        const open = TEXTS.flatMap((_, id) => (id !== END && isAllowed(mask, id) ? [id] : []));
+        return open[Math.floor(random() * open.length)] ?? END;
+      };
+      let left = start.bytesLeft + 1 + Math.floor(random() * 12);
+      let isEnded = false;
+      while (left > 0 && !isEnded && !constraint.complete()) {
+        left -= 1;
+        let token = pick(constraint.allowed());
+        if (!constraint.endsWithin(token, left)) {
+          hurried += 1;
+          const within = constraint.allowedWithin(left);
+          token = pick(within);
+          isInTime &&= isAllowed(within, token) && constraint.endsWithin(token, left);
+        }
+        isEnded = token === END;
+        constraint.accept(token);
+      }
+      expect(isEnded || constraint.complete()).toBe(true);
+    }
+    expect([hurried > 50, isInTime]).toEqual([true, true]);
   });
 
   it('lets go of what it keeps when that grows, and goes on as before', () => {

@@ -51,6 +51,17 @@ describe('response_format', () => {
     expect(ajv.validate(schema, choices[0]?.message.parsed)).toBe(true);
   });
 
+  it('is ended within its length where that has room for the shortest, and says so', async () => {
+    const open = { type: 'object', properties: { a: { type: 'string' }, b: { type: 'number' } }, required: ['a', 'b'] };
+    const response_format = { type: 'json_schema', json_schema: { name: 'x', strict: true, schema: open } } as const;
+    for (let seed = 0; seed < 8; seed++) {
+      const answer = await client.ask({ response_format, temperature: 2, seed, max_tokens: 24 });
+      const [choice] = answer.choices;
+      expect(ajv.validate(open, JSON.parse(choice?.message.content ?? ''))).toBe(true);
+      expect([choice?.finish_reason, (answer.usage?.completion_tokens ?? 0) <= 24]).toEqual(['length', true]);
+    }
+  });
+
   it('ends as length when there is no room, and only then is incomplete', async () => {
     const whole = await client.ask({ response_format: format, max_tokens: 400 });
     const tokens = whole.usage?.completion_tokens ?? 0;
