@@ -74,7 +74,7 @@ export function createApp(deps: Deps): App {
     const { tenant } = c.var.request;
     return tenancy === null || tenant === null
       ? answer()
-      : answerOnce({ tenancy, tenant, context: c.var.request, request: c.req.raw, newId: deps.newId }, answer);
+      : answerOnce({ tenancy, tenant, context: c.var.request, newId: deps.newId }, answer);
   }
 
   /** A tenant sees its own models, under its own names. */

@@ -22,6 +22,7 @@ import { relayAnswer } from './relay-stream.ts';
 import type { RequestContext } from './request-context.ts';
 import { jsonResponse, textResponse } from './sized-response.ts';
 import { admit, boundAnswer } from './tenants/admit.ts';
+import { answerCached, wantsCache } from './tenants/answer-cache.ts';
 import { requireScope } from './tenants/identify-tenant.ts';
 
 /** A question to the model, wherever it came from, and how its answer is to be written. */
@@ -71,50 +72,60 @@ async function answer(
   const signal = AbortSignal.any([context.signal, stop.signal]);
   const images = imagesByWire(chat, deps, { stopwatch, signal, enclosed });
   // What is wrong with an image is told before any upstream is called.
-  record.note({ images: (await images(chain[0]?.[0]?.wire ?? 'original')).length });
-  if (tenant !== null) {
-    await admit(chat, tenant, deps.newId(), context);
+  const [first] = chain[0] ?? [];
+  const prepared = await images(first?.wire ?? 'original');
+  record.note({ images: prepared.length });
+  if (tenant === null || config.tenancy === null || !wantsCache(context)) {
+    return ask();
   }
-  const question: Question = {
-    chat,
-    chain,
-    images,
-    place: context.place,
-    patienceMs: chat.stream ? COLD_START_MAX_MS : patienceOf(context.headers),
-    requestId: context.requestId,
-    identity: { id: `chatcmpl-${deps.newId()}`, created: deps.unixSeconds(), model: chat.model },
-    signal,
-    waitUntil: context.waitUntil,
-  };
+  const question = { chat, upstreamModel: first?.model ?? '', images: prepared, form: context.asks };
+  return answerCached(question, { ...deps, tenancy: config.tenancy, tenant, context }, ask);
 
-  if (!chat.stream) {
-    const body = form.whole(await outcomeOf(askForWhole(deps, question)));
-    const headers = { 'server-timing': stopwatch.header() };
-    return typeof body === 'string' ? textResponse(body, { headers }) : jsonResponse(body, { headers });
-  }
-  const run = askForStream(deps, question);
-  // A failure within the grace keeps its real HTTP status; later ones can only be told in-band.
-  await outcomeOf(run, config.streamGraceMs);
-  const stream = relayAnswer(whenBound(run), {
-    identity: question.identity,
-    includeUsage: chat.includeUsage || form.showsUsage,
-    writer: form.stream(question.identity),
-    stop,
-    signal,
-    onEnd: (end, bytesOut) => record.close(end, bytesOut),
-  });
-  return new Response(stream, { headers: { ...SSE_HEADERS, 'server-timing': stopwatch.header() } });
+  async function ask(): Promise<Response> {
+    if (tenant !== null) {
+      await admit(chat, tenant, deps.newId(), context);
+    }
+    const question: Question = {
+      chat,
+      chain,
+      images,
+      place: context.place,
+      patienceMs: chat.stream ? COLD_START_MAX_MS : patienceOf(context.headers),
+      requestId: context.requestId,
+      identity: { id: `chatcmpl-${deps.newId()}`, created: deps.unixSeconds(), model: chat.model },
+      signal,
+      waitUntil: context.waitUntil,
+    };
 
-  /** Waits for what became of the calls, and tells the client of them. */
-  async function outcomeOf<Answer>(asked: ModelRun<Answer>): Promise<Answer>;
-  async function outcomeOf<Answer>(asked: ModelRun<Answer>, graceMs: number): Promise<Answer | null>;
-  async function outcomeOf<Answer>(asked: ModelRun<Answer>, graceMs?: number): Promise<Answer | null> {
-    record.called(asked.ledger);
-    const given = stopwatch.time('upstream', () => asked.answer);
-    try {
-      return await (graceMs === undefined ? given : orTimeout(given, graceMs));
-    } finally {
-      context.header(ATTEMPTS_HEADER, attemptsHeader(asked.state()));
+    if (!chat.stream) {
+      const body = form.whole(await outcomeOf(askForWhole(deps, question)));
+      const headers = { 'server-timing': stopwatch.header() };
+      return typeof body === 'string' ? textResponse(body, { headers }) : jsonResponse(body, { headers });
+    }
+    const run = askForStream(deps, question);
+    // A failure within the grace keeps its real HTTP status; later ones can only be told in-band.
+    await outcomeOf(run, config.streamGraceMs);
+    const stream = relayAnswer(whenBound(run), {
+      identity: question.identity,
+      includeUsage: chat.includeUsage || form.showsUsage,
+      writer: form.stream(question.identity),
+      stop,
+      signal,
+      onEnd: (end, bytesOut) => record.close(end, bytesOut),
+    });
+    return new Response(stream, { headers: { ...SSE_HEADERS, 'server-timing': stopwatch.header() } });
+
+    /** Waits for what became of the calls, and tells the client of them. */
+    async function outcomeOf<Answer>(asked: ModelRun<Answer>): Promise<Answer>;
+    async function outcomeOf<Answer>(asked: ModelRun<Answer>, graceMs: number): Promise<Answer | null>;
+    async function outcomeOf<Answer>(asked: ModelRun<Answer>, graceMs?: number): Promise<Answer | null> {
+      record.called(asked.ledger);
+      const given = stopwatch.time('upstream', () => asked.answer);
+      try {
+        return await (graceMs === undefined ? given : orTimeout(given, graceMs));
+      } finally {
+        context.header(ATTEMPTS_HEADER, attemptsHeader(asked.state()));
+      }
     }
   }
 }

@@ -11,6 +11,8 @@ export interface RequestContext extends ResponseSeams {
   headers: Headers;
   /** Name under which the worker was called. */
   host: string;
+  /** What is asked for beside the body: path, query, form of the answer. */
+  asks: string;
   /** For whom it is; null where the worker serves no tenants. Set by the check of the key. */
   tenant: Tenant | null;
   /** Where the client is, as far as Cloudflare tells. */
@@ -39,13 +41,15 @@ export function openRequest(
   { now, trace, record: emit }: RequestSeams,
   response: ResponseSeams,
 ): RequestContext {
+  const { hostname, pathname, search } = new URL(request.url);
   const stopwatch = startStopwatch(now, trace);
   const record = openRecord({ id: requestId, method: request.method, now, stopwatch, emit });
   return {
     ...response,
     requestId,
     headers: request.headers,
-    host: new URL(request.url).hostname,
+    host: hostname,
+    asks: [pathname, search, request.headers.get('accept')].join('\n'),
     tenant: null,
     place: placeOf(request.cf),
     signal: request.signal,

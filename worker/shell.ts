@@ -4,6 +4,7 @@ import { requestId, type RequestIdVariables } from 'hono/request-id';
 import { RequestError } from '../src/core/protocol/failure.ts';
 import { ATTEMPTS_HEADER } from '../src/core/upstream/attempts-header.ts';
 import { errorResponse } from './error-response.ts';
+import { CACHE_HEADER } from './tenants/answer-cache.ts';
 import { REPLAYED_HEADER } from './tenants/idempotency.ts';
 import { openRequest, type RequestContext, type RequestSeams } from './request-context.ts';
 
@@ -23,6 +24,7 @@ const EXPOSED_HEADERS = [
   'x-should-retry',
   ATTEMPTS_HEADER,
   REPLAYED_HEADER,
+  CACHE_HEADER,
   ...['requests', 'tokens'].flatMap((of) => ['limit', 'remaining', 'reset'].map((what) => `x-ratelimit-${what}-${of}`)),
 ];
 const PREFLIGHT_MAX_AGE_SECONDS = 86_400;

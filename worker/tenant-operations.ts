@@ -114,6 +114,13 @@ const LINES: readonly Line[] = [
     ['DeletedJob', deleted('job')],
   ],
   ['post /v1/jobs/{job}/cancel', 'cancelJob', 'Jobs', 'Cancel a job', ['Job', job]],
+  [
+    'delete /v1/tenant/answers',
+    'deleteAnswers',
+    'Tenant',
+    'Delete all answers kept for repetitions or in the cache',
+    ['DeletedAnswers', z.strictObject({ object: z.literal('answers'), deleted: z.int() })],
+  ],
   ['get /v1/tenant', 'retrieveTenant', 'Tenant', 'Settings and keys', ['Tenant', tenant]],
   [
     'post /v1/tenant/keys',

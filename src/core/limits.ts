@@ -364,3 +364,9 @@ export const REPLAY_MAX_BYTES = 8 * 1024 * 1024;
 export const UPLOAD_RULES_MAX = 16;
 /** Longest delay of a queue's message; the platform's limit is twelve hours. */
 export const QUEUE_DELAY_MAX_SECONDS = 43_200;
+/** How often a request looks whether the same one, which is being answered, is done. */
+export const COALESCE_POLL_MS = 100;
+/** How long it waits for it, before it asks by itself. */
+export const COALESCE_PATIENCE_MS = 60_000;
+/** R2 deletes so many objects in one call. */
+export const R2_DELETE_MAX = 1000;

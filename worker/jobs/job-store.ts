@@ -1,4 +1,4 @@
-import { STORE_PARALLEL } from '../../src/core/limits.ts';
+import { R2_DELETE_MAX, STORE_PARALLEL } from '../../src/core/limits.ts';
 import type { JobPayload } from '../../src/core/jobs/job-request.ts';
 
 /**
@@ -16,8 +16,6 @@ export interface JobStore {
 }
 
 const FILES = ['request.json', 'image', 'result.json'] as const;
-/** R2 deletes so many objects in one call. */
-const DELETE_MAX = 1000;
 
 export function openJobStore(bucket: Pick<R2Bucket, 'get' | 'put' | 'delete'>, tenant: string): JobStore {
   const key = (job: string, file: (typeof FILES)[number]) => `${tenant}/jobs/${job}/${file}`;
@@ -41,8 +39,8 @@ export function openJobStore(bucket: Pick<R2Bucket, 'get' | 'put' | 'delete'>, t
     result: (job) => json<Record<string, unknown>>(job, 'result.json'),
     async remove(jobs) {
       const keys = jobs.flatMap((job) => FILES.map((file) => key(job, file)));
-      for (let start = 0; start < keys.length; start += DELETE_MAX) {
-        await bucket.delete(keys.slice(start, start + DELETE_MAX));
+      for (let start = 0; start < keys.length; start += R2_DELETE_MAX) {
+        await bucket.delete(keys.slice(start, start + R2_DELETE_MAX));
       }
     },
   };

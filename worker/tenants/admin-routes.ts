@@ -128,5 +128,13 @@ export function adminRoutes(tenancy: Tenancy, deps: Pick<Deps, 'unixSeconds'>): 
     ],
     ...shared('/admin/tenants/:tenant', byOperator),
     ...shared('/v1/tenant', byTenant),
+    [
+      'DELETE',
+      '/v1/tenant/answers',
+      async (c) => {
+        const { stub } = await byTenant(c);
+        return jsonResponse({ object: 'answers', deleted: await stub.deleteAnswers() });
+      },
+    ],
   ];
 }

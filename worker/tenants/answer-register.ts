@@ -21,6 +21,7 @@ export interface AnswerRegister {
   expired(now: number, limit: number): string[];
   nextExpiry(): number | null;
   forget(names: readonly string[]): void;
+  all(): string[];
 }
 
 export function openAnswerRegister(storage: DurableObjectStorage): AnswerRegister {
@@ -57,6 +58,11 @@ export function openAnswerRegister(storage: DurableObjectStorage): AnswerRegiste
         .toArray()
         .map(({ name }) => name);
     },
+    all: () =>
+      sql
+        .exec<{ name: string }>('SELECT name FROM answers')
+        .toArray()
+        .map(({ name }) => name),
     nextExpiry() {
       return sql.exec<{ at: number | null }>('SELECT MIN(expires) AS at FROM answers').one().at;
     },

@@ -1,5 +1,5 @@
 import { isOver, type Job, type JobEnd } from '../../src/core/jobs/job.ts';
-import { EXPIRED_JOBS_PER_ALARM, OUTBOX_RETRY_MS, WORK_WATCH_SECONDS } from '../../src/core/limits.ts';
+import { EXPIRED_JOBS_PER_ALARM, OUTBOX_RETRY_MS, R2_DELETE_MAX, WORK_WATCH_SECONDS } from '../../src/core/limits.ts';
 import type { Call } from '../../src/core/tenants/account.ts';
 import type { AttemptResult } from '../../src/core/webhooks/attempt-result.ts';
 import type { NextStep } from '../../src/core/webhooks/retry-schedule.ts';
@@ -59,6 +59,16 @@ export class TenantObject extends TenantRecord {
   endAnswer(key: string, name: string, kept: boolean): void {
     const keepSeconds = kept ? (this.settings()?.retentionSeconds ?? null) : null;
     this.#answers.end(key, name, keepSeconds, nowSeconds());
+  }
+
+  /** Deletes all answers that are kept for repetitions or in the cache; tells how many. */
+  async deleteAnswers(): Promise<number> {
+    const row = this.row();
+    const names = this.#answers.all();
+    for (let start = 0; row !== null && start < names.length; start += R2_DELETE_MAX) {
+      await this.#forgetAnswers(row.id, names.slice(start, start + R2_DELETE_MAX));
+    }
+    return names.length;
   }
 
   /** What an idempotency key stands for; null for a new one. */
@@ -242,9 +252,7 @@ export class TenantObject extends TenantRecord {
       },
       nowSeconds(),
     );
-    const answers = this.#answers.expired(nowSeconds(), EXPIRED_JOBS_PER_ALARM);
-    await this.env.TENANT_DATA.delete(answers.map((name) => `${row.id}/answers/${name}`));
-    this.#answers.forget(answers);
+    await this.#forgetAnswers(row.id, this.#answers.expired(nowSeconds(), EXPIRED_JOBS_PER_ALARM));
     const expired = this.#jobs.index.expired(nowSeconds(), EXPIRED_JOBS_PER_ALARM);
     await openJobStore(this.env.TENANT_DATA, row.id).remove(expired);
     for (const id of expired) {
@@ -271,6 +279,11 @@ export class TenantObject extends TenantRecord {
 
   protected override armForRetry(): Promise<void> {
     return this.#arm(OUTBOX_RETRY_MS);
+  }
+
+  async #forgetAnswers(tenant: string, names: readonly string[]): Promise<void> {
+    await this.env.TENANT_DATA.delete(names.map((name) => `${tenant}/answers/${name}`));
+    this.#answers.forget(names);
   }
 
   async #ensureDefaultWebhook(): Promise<void> {

@@ -49,6 +49,7 @@ describe('the description of an API with tenants', () => {
     await check('post', '/v1/tenant/deliveries/{delivery}/redeliver');
     await check('delete', '/v1/jobs/{job}');
     await check('delete', '/v1/tenant/webhooks/{webhook}');
+    await check('delete', '/v1/tenant/answers');
     await check('get', '/v1/tenant');
     await check('get', '/v1/tenant/usage');
     await check('post', '/v1/tenant/keys', { purpose: 'other', scopes: ['chat'] });
@@ -58,6 +59,6 @@ describe('the description of an API with tenants', () => {
     const described = Object.entries(api.paths).flatMap(([path, methods]) =>
       Object.keys(methods).map((m) => `${m} ${path}`),
     );
-    expect(described.filter((route) => /jobs|tenant|webhooks/.test(route))).toHaveLength(19);
+    expect(described.filter((route) => /jobs|tenant|webhooks/.test(route))).toHaveLength(20);
   });
 });
