@@ -64,9 +64,9 @@ export class TenantObject extends TenantRecord {
   /** Deletes all answers that are kept for repetitions or in the cache; tells how many. */
   async deleteAnswers(): Promise<number> {
     const row = this.row();
-    const names = this.#answers.all();
-    for (let start = 0; row !== null && start < names.length; start += R2_DELETE_MAX) {
-      await this.#forgetAnswers(row.id, names.slice(start, start + R2_DELETE_MAX));
+    const names = row === null ? [] : this.#answers.all();
+    for (let start = 0; start < names.length; start += R2_DELETE_MAX) {
+      await this.#forgetAnswers(row?.id ?? '', names.slice(start, start + R2_DELETE_MAX));
     }
     return names.length;
   }
