@@ -51,6 +51,11 @@ program
   .action((id: string, key: string) => show('DELETE', `/${id}/keys/${key}`));
 
 program
+  .command('delete <id>')
+  .description('the tenant and all that is kept of it, its usage too; its uploads stay')
+  .action((id: string) => show('DELETE', `/${id}`));
+
+program
   .command('usage <id>')
   .description('CSV by day, model and server')
   .option('--from <day>')

@@ -27,6 +27,8 @@ const EXPOSED_HEADERS = [
   CACHE_HEADER,
   ...['requests', 'tokens'].flatMap((of) => ['limit', 'remaining', 'reset'].map((what) => `x-ratelimit-${what}-${of}`)),
 ];
+/** Where something may be deleted. */
+const HAS_DELETE = /^\/(v1\/(jobs|tenant)|admin)\//;
 const PREFLIGHT_MAX_AGE_SECONDS = 86_400;
 
 /**
@@ -47,7 +49,7 @@ export function openShell(seams: RequestSeams): Hono<Env> {
   });
   const allowBrowsers = cors({
     origin: '*',
-    allowMethods: ['GET', 'POST', 'DELETE'],
+    allowMethods: (_, c) => (HAS_DELETE.test(c.req.path) ? ['GET', 'POST', 'DELETE'] : ['GET', 'POST']),
     exposeHeaders: EXPOSED_HEADERS,
     maxAge: PREFLIGHT_MAX_AGE_SECONDS,
   });

@@ -126,6 +126,15 @@ export function adminRoutes(tenancy: Tenancy, deps: Pick<Deps, 'unixSeconds'>): 
         return jsonResponse({ object: 'tenant', ...unwrap(await stub.update(id, settings)) });
       },
     ],
+    [
+      'DELETE',
+      '/admin/tenants/:tenant',
+      async (c) => {
+        const { id, stub } = await byOperator(c);
+        unwrap(await stub.deleteTenant(id));
+        return jsonResponse({ object: 'tenant', id, deleted: true });
+      },
+    ],
     ...shared('/admin/tenants/:tenant', byOperator),
     ...shared('/v1/tenant', byTenant),
     [

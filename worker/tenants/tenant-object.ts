@@ -6,8 +6,10 @@ import type { NextStep } from '../../src/core/webhooks/retry-schedule.ts';
 import { openJobStore } from '../jobs/job-store.ts';
 import { newSigningPair, type PublicKey, publicKeySet, rotate, type SigningKeys } from '../webhooks/signing-keys.ts';
 import { type AnswerRegister, type Begun, type IdempotencyKey, openAnswerRegister } from './answer-register.ts';
+import { tenantName } from './key-record.ts';
 import type { JobPage, ListOptions } from './job-index.ts';
 import { refused, type Reply, reply } from './reply.ts';
+import { createTables } from './schema.ts';
 import { nowSeconds, TenantRecord } from './tenant-record.ts';
 import { openTenantJobs, type Submission, type Submitted, type TenantJobs } from './tenant-jobs.ts';
 import {
@@ -226,6 +228,35 @@ export class TenantObject extends TenantRecord {
 
   deliveries(options: { job: string | null; limit: number }): Delivery[] {
     return this.#book.deliveries(options);
+  }
+
+  /**
+   * Deletes the tenant and all that is kept of it, the ledger too; uploads are the tenant's own and stay. Keys go first, so
+   * that nothing new comes in. What fails half-way is done again by the same call.
+   */
+  async deleteTenant(id: string): Promise<Reply<null>> {
+    const row = this.row();
+    if (row === null) {
+      return refused({ kind: 'no-such-resource', what: 'tenant', id });
+    }
+    for (const key of this.keys.list(nowSeconds())) {
+      this.keys.revoke(key.id);
+    }
+    if (!(await this.keys.publish(row.id, row.settings))) {
+      return refused({ kind: 'overloaded', retryAfterSeconds: OUTBOX_RETRY_MS / 1000 });
+    }
+    for (;;) {
+      const { objects } = await this.env.TENANT_DATA.list({ prefix: `${row.id}/` });
+      if (objects.length === 0) {
+        break;
+      }
+      await this.env.TENANT_DATA.delete(objects.map(({ key }) => key));
+    }
+    await this.env.TENANT_KEYS.delete(tenantName(row.id));
+    await this.ctx.storage.deleteAlarm();
+    await this.ctx.storage.deleteAll();
+    createTables(this.sql);
+    return reply(null);
   }
 
   override async alarm(): Promise<void> {

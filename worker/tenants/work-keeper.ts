@@ -73,6 +73,6 @@ async function lookAfter(seams: WorkKeeperSeams, item: Work): Promise<void> {
 
 /** Instance `MESSAGE-RUN` delivers a message for the RUN-th time. */
 export function deliveryOf(instance: string): { message: string; run: number } {
-  const [message = '', run = ''] = instance.split('-');
-  return { message, run: Number(run) };
+  const end = instance.lastIndexOf('-');
+  return { message: instance.slice(0, end), run: Number(instance.slice(end + 1)) };
 }

@@ -20,7 +20,7 @@ async function submit(app: TenantApp, key: string, body: object, headers: Record
     body: JSON.stringify(body),
   });
   const json = await response.json<Record<string, unknown>>();
-  return { status: response.status, json, id: text(json['id']), headers: response.headers };
+  return { status: response.status, json, id: text(json['id'] ?? ''), headers: response.headers };
 }
 
 describe('a job', () => {

@@ -221,6 +221,26 @@ describe('quotas of a tenant', () => {
   });
 });
 
+describe('a tenant that is deleted', () => {
+  it('leaves no key, no object and no usage, and its id is free', async () => {
+    const app = tenantApp(fakeUpstream(goodAnswer(7)));
+    const { id, key } = await app.tenant();
+    await ask(app, key);
+    await settled(app, key, 1);
+    await app.call(key, 'POST', '/v1/jobs', { task: 'caption', image: IMAGE });
+    expect((await env.TENANT_DATA.list({ prefix: `${id}/` })).objects).toHaveLength(1);
+    expect((await app.call(OPERATOR_KEY, 'DELETE', `/admin/tenants/${id}`)).json).toMatchObject({ deleted: true });
+    expect((await ask(app, key)).status).toBe(401);
+    expect((await env.TENANT_DATA.list({ prefix: `${id}/` })).objects).toEqual([]);
+    expect((await env.TENANT_KEYS.list({ prefix: `tenant:${id}` })).keys).toEqual([]);
+    expect((await app.call(OPERATOR_KEY, 'GET', `/admin/tenants/${id}`)).status).toBe(404);
+    expect((await app.call(OPERATOR_KEY, 'DELETE', `/admin/tenants/${id}`)).status).toBe(404);
+    const again = await app.call(OPERATOR_KEY, 'POST', '/admin/tenants', { id, settings: { name: 'Again' } });
+    expect(again.status).toBe(201);
+    expect(await usage(app, text(again.json['key']?.['key']))).toEqual([]);
+  });
+});
+
 describe('usage', () => {
   it('leaves as CSV', async () => {
     const app = tenantApp(fakeUpstream(goodAnswer(7)));
