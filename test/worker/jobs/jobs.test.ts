@@ -168,7 +168,7 @@ describe('a job', () => {
 });
 
 describe('a call', () => {
-  it('of 1000 images is 1000 jobs, listed page by page', async () => {
+  it('of 1000 images is 1000 jobs, listed page by page', { timeout: 240_000 }, async () => {
     const { app } = jobLine(fakeUpstream(goodAnswer()));
     const { key } = await app.tenant();
     const images = Array.from({ length: 1000 }, (_, i) => ({ image: `https://images.example/${i}.png`, ref: `r${i}` }));
