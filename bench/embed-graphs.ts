@@ -2,6 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { foldVisionEmbedding, type PixelNormalisation, type VisionEmbedding } from '../src/core/model/fold.ts';
 import { patchEmbedGraph } from '../weights-tools/onnx/patch-embed-graph.ts';
+import { integerEmbedGraph } from './integer-embed-graph.ts';
 import { unfoldedEmbedGraph } from './unfolded-embed-graph.ts';
 
 /** VoRA-7B: patches of 14 × 14, AIMv2-huge's width, Qwen2.5-7B's width, 32 × 32 positions. */
@@ -18,12 +19,14 @@ const PIXELS: PixelNormalisation = {
 export interface EmbedBenchGraphs {
   readonly folded: string;
   readonly unfolded: string;
+  /** The folded one in u8 × i8. */
+  readonly integer: string;
   /** Time of the fold itself. */
   readonly foldMs: number;
 }
 
 /**
- * Writes `folded.onnx` and `unfolded.onnx`, the same function of the same synthetic weights, with the same inputs and output
+ * Writes `folded.onnx`, `unfolded.onnx` and `integer.onnx`, the same function of the same synthetic weights, with the same inputs and output
  * as patch_embed.onnx. Takes some seconds at 7B size.
  */
 export async function writeEmbedBenchGraphs(folder: string, shape: EmbedShape = SHAPE_7B): Promise<EmbedBenchGraphs> {
@@ -32,8 +35,13 @@ export async function writeEmbedBenchGraphs(folder: string, shape: EmbedShape = 
   const startMs = performance.now();
   const fold = foldVisionEmbedding(vision, PIXELS);
   const foldMs = performance.now() - startMs;
-  const graphs = { folded: join(folder, 'folded.onnx'), unfolded: join(folder, 'unfolded.onnx') };
+  const graphs = {
+    folded: join(folder, 'folded.onnx'),
+    unfolded: join(folder, 'unfolded.onnx'),
+    integer: join(folder, 'integer.onnx'),
+  };
   await writeFile(graphs.folded, patchEmbedGraph(fold).encode());
+  await writeFile(graphs.integer, integerEmbedGraph(fold).encode());
   await writeFile(graphs.unfolded, unfoldedEmbedGraph(vision, PIXELS).encode());
   return { ...graphs, foldMs };
 }

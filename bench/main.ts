@@ -12,6 +12,7 @@ import { benchWeights } from './weights/run.ts';
 import { benchEmbedInWorkerd } from './worker-embed/run.ts';
 import { benchWorkerLatency } from './worker-latency/run.ts';
 import { benchWorkerLoad } from './worker-load/run.ts';
+import { benchImageInWorkerd } from './worker-image/run.ts';
 
 const { values, positionals: chosen } = parseArgs({
   allowPositionals: true,
@@ -24,6 +25,7 @@ const benches: Record<string, () => unknown> = {
     await benchEmbedInNode();
     await benchEmbedInWorkerd();
   },
+  image: benchImageInWorkerd,
   weights: () => benchWeights(scale ?? 'full', values.only),
   quality: () => benchQuality(values.prompts),
   grammar: benchGrammar,

@@ -17,6 +17,8 @@ export interface ServerPlan {
   command: string;
   args: string[];
   env?: Record<string, string>;
+  /** Where it runs; absent is here. */
+  cwd?: string;
   url: string;
   healthPath: string;
   timeoutMs: number;
@@ -35,6 +37,7 @@ export async function runToEnd(command: string, args: string[]): Promise<void> {
 export async function startServer(plan: ServerPlan): Promise<RunningServer> {
   const child = spawn(plan.command, plan.args, {
     env: { ...process.env, ...plan.env },
+    ...(plan.cwd === undefined ? {} : { cwd: plan.cwd }),
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';

@@ -19,6 +19,7 @@ try {
   await askAboutPictures(line.url);
   if (!options.once) {
     printCurlLines(line.url);
+    console.log(`\nThe playground is at ${line.url}/playground: drop a picture, ask, and see what the model sees.`);
     await untilInterrupted();
   }
 } finally {
@@ -74,7 +75,7 @@ async function ask(client: OpenAI, picture: string, question: string): Promise<v
   );
 }
 
-/** `decode;dur=12.3, resize;dur=4` → `decode 12 ms, resize 4 ms, `. */
+/** `decode;dur=12.3, embed;dur=4` → `decode 12 ms, embed 4 ms, `. */
 function describeTiming(header: string): string {
   return header
     .split(',')

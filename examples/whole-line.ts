@@ -66,6 +66,7 @@ export async function startWorker(plan: WorkerPlan): Promise<RunningServer> {
       '--show-interactive-dev-session=false',
       ...vars.flatMap((value) => ['--var', value]),
     ],
+    cwd: ROOT,
     env: { WRANGLER_SEND_METRICS: 'false', CI: '1' },
     url: `http://127.0.0.1:${port}`,
     healthPath: '/healthz',

@@ -8,6 +8,7 @@ import { docsPage } from './docs-page.ts';
 import { imageTask } from './image-tasks.ts';
 import { type ApiDescription, describeApi } from './openapi.ts';
 import { servedModels } from './model-chain.ts';
+import { playgroundRoutes } from './playground.ts';
 import { createReadiness } from './readiness.ts';
 import { responses } from './responses.ts';
 import { serveMetrics } from './serve-metrics.ts';
@@ -64,6 +65,7 @@ export function createApp(deps: Deps): App {
     ],
     ['GET', '/metrics', (c) => serveMetrics(c.req.raw.headers, deps)],
     ...(config.tenancy === null ? [] : tenantRoutes(config.tenancy, deps)),
+    ...(config.playground ? playgroundRoutes(deps) : []),
   ];
   addRoutes(app, routes);
   return app;

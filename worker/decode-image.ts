@@ -1,14 +1,26 @@
-import jpeg from '@jsquash/jpeg/codec/dec/mozjpeg_dec.wasm';
 import png from '@jsquash/png/codec/pkg/squoosh_png_bg.wasm';
 import webp from '@jsquash/webp/codec/dec/webp_dec.wasm';
 import { createDecoder } from '../src/core/image/decode.ts';
-import { applyOrientation } from '../src/core/image/orientation.ts';
+import { preprocess } from '../src/core/image/preprocess.ts';
 import type { Rgb } from '../src/core/image/rgb.ts';
 import type { ImageHeader } from '../src/core/image/sniff.ts';
+import { IMAGE_DECODES_MAX } from '../src/core/limits.ts';
+import type { VisionFacts } from '../src/core/model/manifest.ts';
+import jpeg from '../wasm/jpeg-decoder/decoder.wasm';
+import { createGate } from './gate.ts';
 
 const decoder = createDecoder({ jpeg, png, webp });
+const gate = createGate(IMAGE_DECODES_MAX);
 
-/** Upright pixels of a sniffed file. Throws RequestError `invalid-image` naming `param` for damaged files. */
-export async function decodeImage(file: Uint8Array, header: ImageHeader, param: string): Promise<Rgb> {
-  return applyOrientation(await decoder.decode(file, header, param), header.orientation);
+/**
+ * A sniffed file as the model sees it. No more than IMAGE_DECODES_MAX at once in this isolate: others wait.
+ * Throws RequestError `invalid-image` naming `param` for damaged files.
+ */
+export async function decodeImage(
+  file: Uint8Array,
+  header: ImageHeader,
+  vision: VisionFacts,
+  param: string,
+): Promise<Rgb> {
+  return gate(async () => preprocess(header, await decoder.open(file, header, param), vision, param));
 }

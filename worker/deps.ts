@@ -1,11 +1,11 @@
-import type { PatchEmbedder } from '../src/core/image/patch-embedder.ts';
+import type { WarmEmbedder } from '../src/core/image/patch-embedder.ts';
 import { type Fleet, NEW_FLEET } from '../src/core/upstream/fleet.ts';
 import type { KnownSight } from '../src/core/upstream/sight.ts';
 import { assetFiles, type Bundle, openBundle, r2Files } from './bundle.ts';
 import { type Config, readConfig } from './env.ts';
 import type { LogEntry } from './log-line.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
-import { createPatchSession } from './patch-session.ts';
+import { createPatchEmbedder } from './patch-embedder.ts';
 import { createRecorder } from './recorder.ts';
 import type { Outcome } from './request-record.ts';
 import { runtimeTrace, type Trace } from './trace.ts';
@@ -32,7 +32,7 @@ export interface World {
 export interface Deps extends World {
   config: Config;
   bundle: Bundle;
-  embedder: PatchEmbedder & { warm(): Promise<void> };
+  embedder: WarmEmbedder;
   /** What this isolate has seen of its upstreams; each isolate finds out for itself. */
   fleet: { current: Fleet };
   /** What this isolate has found out about the sight of its upstreams; see self-test.ts. */
@@ -67,7 +67,7 @@ export function createDeps(env: object, world: World): Deps {
     ...world,
     config,
     bundle,
-    embedder: createPatchSession(bundle),
+    embedder: createPatchEmbedder(config.patchEmbed, bundle),
     metrics,
     fleet: { current: NEW_FLEET },
     sights: new Map(),

@@ -21,6 +21,9 @@ export type BundleSource = { from: 'assets'; assets: Fetcher } | { from: 'r2'; b
  */
 export type SelfTestMode = 'readyz' | 'require';
 
+/** Our own integer kernel, or the exported graph on ONNX Runtime. */
+export type PatchEmbed = 'kernel' | 'onnxruntime';
+
 /** Settings of the worker, validated once. */
 export interface Config {
   /** The model's name towards clients. */
@@ -45,6 +48,10 @@ export interface Config {
   streamGraceMs: number;
   selfTest: SelfTestMode;
   bundle: BundleSource;
+  /** What runs the patch embedding. */
+  patchEmbed: PatchEmbed;
+  /** Whether the page at /playground is served. */
+  playground: boolean;
 }
 
 const binding = <Type>() => z.custom<Type>(isBinding, 'expected the binding');
@@ -97,6 +104,8 @@ const settings = z.object({
   SELF_TEST: z.enum(['readyz', 'require']).default('readyz'),
   ANALYTICS: binding<AnalyticsEngineDataset>().optional(),
   TASK_PROMPTS: taskPromptsSchema,
+  PATCH_EMBED: z.enum(['kernel', 'onnxruntime']).default('kernel'),
+  PLAYGROUND: z.enum(['on', 'off']).default('on'),
 });
 
 /**
@@ -119,6 +128,8 @@ export function readConfig(env: object): Config {
     hedgeAfterMs: vars.HEDGE_AFTER_MS === 0 ? null : vars.HEDGE_AFTER_MS,
     streamGraceMs: vars.STREAM_GRACE_MS,
     selfTest: vars.SELF_TEST,
+    patchEmbed: vars.PATCH_EMBED,
+    playground: vars.PLAYGROUND === 'on',
   };
 }
 

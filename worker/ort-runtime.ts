@@ -1,5 +1,4 @@
 import { env, InferenceSession } from 'onnxruntime-web/wasm';
-import ortModule from 'onnxruntime-web/ort-wasm-simd-threaded.wasm';
 
 /**
  * ONNX Runtime Web in workerd, the one place that knows how.
@@ -22,14 +21,16 @@ let ready: Promise<unknown> = Promise.resolve();
 export async function createOrtSession(model: Uint8Array): Promise<InferenceSession> {
   env.wasm.numThreads = 1;
   env.wasm.wasmBinary = PLACEHOLDER;
-  const session = ready.then(() =>
-    withImportedModule(() => InferenceSession.create(model, { executionProviders: ['wasm'] })),
-  );
+  const session = ready.then(async () => {
+    // Here and not at the top: a worker that embeds with its own kernel compiles none of it.
+    const { default: module } = await import('onnxruntime-web/ort-wasm-simd-threaded.wasm');
+    return withImportedModule(module, () => InferenceSession.create(model, { executionProviders: ['wasm'] }));
+  });
   ready = session.catch(() => undefined);
   return session;
 }
 
-async function withImportedModule<Result>(run: () => Promise<Result>): Promise<Result> {
+async function withImportedModule<Result>(module: WebAssembly.Module, run: () => Promise<Result>): Promise<Result> {
   const { instantiate } = WebAssembly;
   WebAssembly.instantiate = replaced;
   try {
@@ -40,7 +41,7 @@ async function withImportedModule<Result>(run: () => Promise<Result>): Promise<R
 
   async function replaced(source: unknown, imports?: WebAssembly.Imports): Promise<never> {
     const result = isPlaceholder(source)
-      ? { module: ortModule, instance: await instantiate(ortModule, imports) }
+      ? { module, instance: await instantiate(module, imports) }
       : instantiate(source as WebAssembly.Module, imports);
     return result as never;
   }

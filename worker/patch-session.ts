@@ -1,5 +1,5 @@
 import { type InferenceSession, Tensor } from 'onnxruntime-web/wasm';
-import type { PatchEmbedder } from '../src/core/image/patch-embedder.ts';
+import type { WarmEmbedder } from '../src/core/image/patch-embedder.ts';
 import type { Patches } from '../src/core/image/patchify.ts';
 import type { Bundle } from './bundle.ts';
 import { keepResult } from './keep-result.ts';
@@ -13,7 +13,7 @@ import { createOrtSession } from './ort-runtime.ts';
  * Runtime Web refuses a second run of a session that is still running.
  * Peak memory beside the runtime: the graph's bytes twice while it loads (ours and the runtime's copy), later once.
  */
-export function createPatchSession(bundle: Pick<Bundle, 'graph'>): PatchEmbedder & { warm(): Promise<void> } {
+export function createPatchSession(bundle: Pick<Bundle, 'graph'>): WarmEmbedder {
   const session = keepResult(async () => {
     const ort = await createOrtSession(await bundle.graph());
     await embedOn(ort, blankPatches(ort));

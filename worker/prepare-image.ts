@@ -1,12 +1,11 @@
 import { f32ToBf16 } from '../src/core/bytes/float.ts';
 import { encodeTorchTensor } from '../src/core/bytes/torch-tensor.ts';
+import { encodePng } from '../src/core/image/encode-png.ts';
 import { patchify } from '../src/core/image/patchify.ts';
-import { preprocess } from '../src/core/image/preprocess.ts';
 import { sniffImage } from '../src/core/image/sniff.ts';
 import type { WireForm } from '../src/core/upstream/capability.ts';
 import type { Deps } from './deps.ts';
 import { decodeImage } from './decode-image.ts';
-import { encodePng } from './encode-png.ts';
 import { loadImage } from './load-image.ts';
 import type { Stopwatch } from './stopwatch.ts';
 
@@ -32,10 +31,9 @@ export interface ImageContext {
 }
 
 /**
- * From a client's URL to what the upstream takes: load, sniff, decode, preprocess, embed.
+ * From a client's URL to what the upstream takes: load, sniff, decode and resize row by row, embed.
  *
- * Peak memory, beside the encoded file: the decoder's pixels (4 bytes each; see src/core/image/decode.ts), then the small
- * model input, then embeddings as f32 and bf16 (22 MB for 1024 patches at 7B size). Only the payload outlives the call.
+ * Peak memory, beside the encoded file: what decoders hold (src/core/image/decode.ts), then the small model input, then embeddings as f32 and bf16 (22 MB for 1024 patches at 7B size). Only the payload outlives the call.
  *
  * @param param path of the part; every failure names it.
  */
@@ -51,8 +49,7 @@ export async function prepareImage(
     return { part: 'image_url', prefix: `data:image/${header.format};base64,`, payload: [file], tokens: 0 };
   }
   const { vision, llm } = await bundle.manifest();
-  const upright = await stopwatch.time('decode', () => decodeImage(file, header, param));
-  const input = await stopwatch.time('resize', async () => preprocess(upright, vision, param));
+  const input = await stopwatch.time('decode', () => decodeImage(file, header, vision, param));
   const patches = patchify(input, vision.patchSize);
   const tokens = patches.rows * patches.cols;
   if (wire === 'pixels') {

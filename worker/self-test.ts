@@ -10,7 +10,7 @@ import type { ChatRequest } from '../src/core/protocol/chat-request.ts';
 import { serverFields } from '../src/core/upstream/capability.ts';
 import { judgeSight, type KnownSight, type Look, type SightReport } from '../src/core/upstream/sight.ts';
 import type { Deps } from './deps.ts';
-import { encodePng } from './encode-png.ts';
+import { encodePng } from '../src/core/image/encode-png.ts';
 import { failureOf } from './error-response.ts';
 import { type ImageContext, prepareImage, type PreparedImage } from './prepare-image.ts';
 import { startStopwatch } from './stopwatch.ts';

@@ -52,9 +52,18 @@ export const ENDPOINT_BODY_MAX_BYTES = 128 * 1024 * 1024;
 export const REQUEST_JSON_MARKS_MAX = 1_048_576;
 /** One encoded image after base64 or download; phone photos are 2 to 12 MB. */
 export const IMAGE_MAX_BYTES = 20 * 1024 * 1024;
-/** Decoded size, from the header and before any decode. Decoders take 7 to 13 bytes a pixel at their peak: 8 MP of JPEG
- * are 72 MB of an isolate's 128 MB, beside the runtime and the patch embedding. */
+/** Size of a PNG or WebP, from the header and before any decode. Their decoders hold the whole picture at 7 to 13 bytes a
+ * pixel: 8 MP are 100 MB of an isolate's 128 MB. */
 export const IMAGE_MAX_PIXELS = 8_000_000;
+/** Size of a JPEG, which is decoded row by row: the largest phone sensors have 200 MP. Under a
+ * second of CPU, since so large a one is decoded at a quarter. */
+export const JPEG_MAX_PIXELS = 201_326_592;
+/** A larger JPEG is decoded at a half, a quarter or an eighth, by libjpeg's scaling. Phones' 12 MP stay exact. */
+export const JPEG_EXACT_MAX_PIXELS = 16_777_216;
+/** What libjpeg may allocate: a file of several scans needs 2 bytes for every sample of the picture. Half of an isolate. */
+export const JPEG_HEAP_MAX_BYTES = 64 * 1024 * 1024;
+/** Images that one isolate decodes at once: each may take JPEG_HEAP_MAX_BYTES, and an isolate has 128 MB. */
+export const IMAGE_DECODES_MAX = 1;
 /** Longest edge in pixels; JPEG's own limit is 65 535, and such strips hold nothing a model can read. */
 export const IMAGE_MAX_EDGE_PX = 16_384;
 /** VoRA's smart_resize refuses more (data_module/vision_transform.py). */
@@ -125,6 +134,8 @@ export const ARTIFACT_HASH_MAX_BYTES = 64 * 1024 * 1024;
 
 /** Whole download of one image URL, redirects included; a slow host must not hold a request. */
 export const IMAGE_FETCH_TIMEOUT_MS = 10_000;
+/** A picture's URL that stands alone; browsers and servers take 8 KB at most. */
+export const PICTURE_URL_MAX_BYTES = 8192;
 /** Hops of an image URL; a CDN needs one or two. */
 export const IMAGE_REDIRECTS_MAX = 3;
 /** Manifest of an edge bundle; real ones are a few KB. */
@@ -221,6 +232,8 @@ export const API_KEY_CACHE_SECONDS = 30;
 
 /** Folded against unfolded vision embedding, relative error of a patch; f32 itself leaves about 1e-6. */
 export const FOLD_RELATIVE_ERROR_MAX = 1e-4;
+/** What the worker's kernel may lose of an embedding with weights of 16 bits; the bf16 that travels loses up to 4e-3. */
+export const PATCH_EMBED_ERROR_MAX = 1e-3;
 
 /** Rank of an adapter: VoRA-7B has 1024, PEFT's usual are 4 to 512, and past the width of a weight it saves nothing. */
 export const ADAPTER_RANK_MAX = 65_536;

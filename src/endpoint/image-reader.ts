@@ -3,7 +3,6 @@ import { bf16ToF32, f16ToF32 } from '../core/bytes/float.ts';
 import { MalformedFile } from '../core/bytes/malformed-file.ts';
 import { decodeTorchTensor, type TorchTensor } from '../core/bytes/torch-tensor.ts';
 import type { Decoder } from '../core/image/decode.ts';
-import { applyOrientation } from '../core/image/orientation.ts';
 import type { PatchEmbedder } from '../core/image/patch-embedder.ts';
 import { patchify } from '../core/image/patchify.ts';
 import { preprocess } from '../core/image/preprocess.ts';
@@ -33,8 +32,8 @@ export function createImageReader(
   async function readPixels(url: string, param: string): Promise<Float32Array> {
     const bytes = dataUrlBytes(url, param);
     const header = sniffImage(bytes, param);
-    const upright = applyOrientation(await decoder.decode(bytes, header, param), header.orientation);
-    return embedder.embed(patchify(preprocess(upright, vision, param), vision.patchSize));
+    const rows = await decoder.open(bytes, header, param);
+    return embedder.embed(patchify(await preprocess(header, rows, vision, param), vision.patchSize));
   }
 
   return {

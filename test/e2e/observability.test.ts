@@ -76,7 +76,7 @@ describe('spans', () => {
       expect(events).toBeDefined();
       return events ?? [];
     });
-    const steps = ['receive', 'fetch', 'decode', 'resize', 'embed', 'upstream'];
+    const steps = ['receive', 'fetch', 'decode', 'embed', 'upstream'];
     expect(opened(spans)).toEqual(expect.arrayContaining([...steps, 'chat vora-random', 'upstream first token']));
     expect(attributesOf(spans)).toMatchObject({
       'gen_ai.operation.name': 'chat',

@@ -1,4 +1,5 @@
 import type { TestProject } from 'vitest/node';
+import { buildPlayground } from '../../playground/build.ts';
 import { buildArtifacts, type Artifacts } from './build-artifacts.ts';
 
 declare module 'vitest' {
@@ -7,7 +8,8 @@ declare module 'vitest' {
   }
 }
 
-/** Builds the shared artifacts once, before any suite of either project. */
+/** Builds the shared artifacts and the worker's playground once, before any suite of either project. */
 export async function setup(project: TestProject): Promise<void> {
+  await buildPlayground();
   project.provide('artifacts', await buildArtifacts());
 }

@@ -2,8 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { decodeBase64 } from '../../src/core/bytes/base64.ts';
 import { bf16ToF32 } from '../../src/core/bytes/float.ts';
 import { decodeTorchTensor } from '../../src/core/bytes/torch-tensor.ts';
-import { sniffImage } from '../../src/core/image/sniff.ts';
-import { decodeImage } from '../../worker/decode-image.ts';
+import { decodePixels } from './decode-pixels.ts';
 import { fakeUpstream, goodAnswer, type FakeUpstream } from './fake-upstream.ts';
 import { goldenTensor, repositoryFile } from './repository-file.ts';
 import { bundle, dataUrl, events, question, testApp } from './test-app.ts';
@@ -30,7 +29,7 @@ describe('POST /v1/chat/completions', () => {
     expect(response.headers.get('content-type')).toBe('text/event-stream; charset=utf-8');
     expect(response.headers.get('cache-control')).toBe('no-cache, no-transform');
     expect(response.headers.get('server-timing')).toMatch(
-      /^receive;dur=.*fetch;dur=.*decode;dur=.*resize;dur=.*embed;dur=.*upstream;dur=/,
+      /^receive;dur=.*fetch;dur=.*decode;dur=.*embed;dur=.*upstream;dur=/,
     );
 
     const data = await events(response);
@@ -85,7 +84,7 @@ describe('POST /v1/chat/completions', () => {
     const url = image?.image_url?.url ?? '';
     expect(url.startsWith('data:image/png;base64,')).toBe(true);
     const png = decodeBase64(url, 'part', 'data:image/png;base64,'.length);
-    const { width, height, data } = await decodeImage(png, sniffImage(png, 'part'), 'part');
+    const { width, height, data } = await decodePixels(png);
     expect([width, height]).toEqual([112, 112]);
     expect(new Uint8Array(data)).toEqual(await golden('pixels'));
     expect(upstream.calls[0]?.headers.get('x-vora-vision')).toBeNull();

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { sniffImage } from '../../src/core/image/sniff.ts';
-import { decodeImage } from '../../worker/decode-image.ts';
-import { encodePng } from '../../worker/encode-png.ts';
+import { encodePng } from '../../src/core/image/encode-png.ts';
+import { decodePixels } from './decode-pixels.ts';
 
 describe('encodePng', () => {
   it.each([
@@ -15,7 +15,7 @@ describe('encodePng', () => {
     const png = await encodePng({ width, height, data });
     const header = sniffImage(png, 'part');
     expect(header).toMatchObject({ format: 'png', width, height, orientation: 1 });
-    const decoded = await decodeImage(png, header, 'part');
+    const decoded = await decodePixels(png);
     expect(new Uint8Array(decoded.data)).toEqual(data);
   });
 

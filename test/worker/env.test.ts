@@ -18,6 +18,11 @@ describe('readConfig', () => {
     expect(config.upstreams).toMatchObject([{ apiKey: 'k', wire: 'image_embeds', model: 'vora-7b', server: 'vora' }]);
     expect(readConfig({ ...GOOD, UPSTREAM_MODEL: 'other' }).upstreams[0]?.model).toBe('other');
     expect(readConfig(GOOD)).toMatchObject({ keys: null, metrics: 'off', analytics: null, model: 'vora-7b' });
+    expect(readConfig(GOOD)).toMatchObject({ patchEmbed: 'kernel', playground: true });
+    expect(readConfig({ ...GOOD, PATCH_EMBED: 'onnxruntime', PLAYGROUND: 'off' })).toMatchObject({
+      patchEmbed: 'onnxruntime',
+      playground: false,
+    });
   });
 
   it.each([
@@ -27,11 +32,14 @@ describe('readConfig', () => {
     ['API_KEY_SHA256', { AUTH: 'key' }],
     ['API_KEY_SHA256', { AUTH: 'key', API_KEY_SHA256: 'the key itself' }],
     ['MODEL', { MODEL: '' }],
+    ['PATCH_EMBED', { PATCH_EMBED: 'webgpu' }],
+    ['PLAYGROUND', { PLAYGROUND: 'maybe' }],
     ['UPSTREAM_URL', { UPSTREAM_URL: 'models.example' }],
     ['UPSTREAM_URL', { UPSTREAM_URL: 'file:///x' }],
     ['UPSTREAM_WIRE', { UPSTREAM_WIRE: 'jpeg' }],
     ['BUNDLE_SOURCE', { BUNDLE_SOURCE: 'kv' }],
     ['ASSETS', { ASSETS: undefined }],
+    ['PLAYGROUND', { PLAYGROUND: 'no' }],
     ['BUNDLES', { BUNDLE_SOURCE: 'r2' }],
   ])('names %s when it is wrong: %j', (name, change) => {
     expect(() => readConfig({ ...GOOD, ...change })).toThrow(new RegExp(`^Worker configuration: .*${name}: `));

@@ -1,38 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import type { Patches } from '../../src/core/image/patchify.ts';
 import { createPatchSession } from '../../worker/patch-session.ts';
-import { goldenImages, goldenTensor } from './repository-file.ts';
+import { bytesOf, errors, goldenPatches } from './golden-patches.ts';
 import { bundle } from './test-app.ts';
 
 const session = createPatchSession(bundle);
+const golden = await goldenPatches();
 
-interface Case {
-  name: string;
-  patches: Patches;
-  expected: Float32Array;
-}
-
-async function cases(): Promise<Case[]> {
-  const found: Case[] = [];
-  for (const image of await goldenImages()) {
-    const data = image.nativeError === undefined ? await goldenTensor(image, 'patches') : null;
-    const embeddings = data === null ? null : await goldenTensor(image, 'embeddings');
-    if (data !== null && embeddings !== null) {
-      const [rows, cols] = image.grid;
-      const name = `${image.name} ${image.mode}`;
-      found.push({ name, patches: { data, rows, cols }, expected: new Float32Array(embeddings.buffer) });
-    }
-  }
-  return found;
-}
-
-const golden = await cases();
-
-function bytesOf(values: Float32Array): Uint8Array {
-  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-}
-
-describe('patch embedding in workerd', () => {
+describe('patch embedding on ONNX Runtime Web', () => {
   it('has goldens of both modes, on both sides of the position table', () => {
     expect(golden.length).toBeGreaterThanOrEqual(6);
     const counts = golden.map(({ patches }) => patches.rows * patches.cols);
@@ -43,11 +18,8 @@ describe('patch embedding in workerd', () => {
   it.each(golden)('$name: within 1e-4 of PyTorch, and the same bytes again', async ({ patches, expected }) => {
     const found = await session.embed(patches);
     expect(found.length).toBe(expected.length);
-    const norm = (values: Float32Array) => Math.sqrt(values.reduce((sum, value) => sum + value * value, 0));
-    const error = norm(found.map((value, i) => value - (expected[i] ?? Number.NaN))) / norm(expected);
-    const largest = Math.max(...expected.map(Math.abs));
-    const worst = Math.max(...found.map((value, i) => Math.abs(value - (expected[i] ?? Number.NaN)))) / largest;
-    expect(error).toBeLessThanOrEqual(1e-4);
+    const { relative, worst } = errors(found, expected);
+    expect(relative).toBeLessThanOrEqual(1e-4);
     expect(worst).toBeLessThanOrEqual(1e-4);
     expect(bytesOf(await session.embed(patches))).toEqual(bytesOf(found));
   });

@@ -42,7 +42,7 @@ describe('every request leaves one record', () => {
       bytesIn: body.length,
       bytesOut: text.length,
     });
-    expect(Object.keys(outcome.steps)).toEqual(['receive', 'fetch', 'decode', 'resize', 'embed', 'upstream']);
+    expect(Object.keys(outcome.steps)).toEqual(['receive', 'fetch', 'decode', 'embed', 'upstream']);
     expect(outcome.firstTokenMs).toBeLessThanOrEqual(outcome.totalMs);
   });
 

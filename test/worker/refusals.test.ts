@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { decodeBase64 } from '../../src/core/bytes/base64.ts';
-import { sniffImage } from '../../src/core/image/sniff.ts';
 import { REQUEST_BODY_MAX_BYTES, REQUEST_JSON_MARKS_MAX } from '../../src/core/limits.ts';
-import { decodeImage } from '../../worker/decode-image.ts';
+import { decodePixels } from './decode-pixels.ts';
 import { fakeUpstream, goodAnswer } from './fake-upstream.ts';
 import { goldenImages, goldenTensor, repositoryFile } from './repository-file.ts';
 import { dataUrl, question, testApp, testConfig } from './test-app.ts';
@@ -125,7 +124,7 @@ describe('a picture', () => {
       const sent = JSON.stringify(upstream.calls[0]?.body['messages']);
       const url = /data:image\/png;base64,[^"]+/.exec(sent)?.[0] ?? '';
       const png = decodeBase64(url, 'part', 'data:image/png;base64,'.length);
-      const { data } = await decodeImage(png, sniffImage(png, 'part'), 'part');
+      const { data } = await decodePixels(png);
       expect(new Uint8Array(data)).toEqual(await goldenTensor(image, 'pixels'));
       // Idempotent: sent once more, it is the same picture.
       const again = fakeUpstream(goodAnswer());

@@ -10,7 +10,7 @@ import type { Config } from '../../worker/env.ts';
 import { type LogEntry, logLine } from '../../worker/log-line.ts';
 import { createMetrics } from '../../worker/metrics.ts';
 import type { Upstream } from '../../worker/upstream-config.ts';
-import { createPatchSession } from '../../worker/patch-session.ts';
+import { createPatchEmbedder } from '../../worker/patch-embedder.ts';
 import type { Outcome } from '../../worker/request-record.ts';
 import { NO_TRACE } from '../../worker/trace.ts';
 import { checkedResponse } from './checked-response.ts';
@@ -26,9 +26,9 @@ declare module 'vitest' {
 /** Folder of the edge bundle that the global setup built. */
 export const EDGE_BUNDLE = `${inject('artifacts').edge}/`;
 
-/** The real bundle and one ONNX Runtime session for all tests of a file. */
+/** The real bundle and one embedder for all tests of a file. */
 export const bundle = openBundle({ read: (path) => repositoryFile(EDGE_BUNDLE + path) });
-const embedder = createPatchSession(bundle);
+const embedder = createPatchEmbedder('kernel', bundle);
 
 export interface TestApp {
   /** Sends a request as a client would. */
@@ -75,6 +75,8 @@ export function testConfig(fields: Partial<Config> = {}): Config {
     hedgeAfterMs: null,
     streamGraceMs: 600,
     selfTest: 'readyz',
+    playground: true,
+    patchEmbed: 'kernel',
     bundle: { from: 'r2', bucket: {} as R2Bucket, prefix: '' },
     ...fields,
   };

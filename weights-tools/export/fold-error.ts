@@ -1,34 +1,40 @@
-import { InferenceSession, Tensor } from 'onnxruntime-node';
+import type { PatchEmbedder } from '../../src/core/image/patch-embedder.ts';
+import type { Patches } from '../../src/core/image/patchify.ts';
 import type { PixelNormalisation, VisionEmbedding } from '../../src/core/model/fold.ts';
 
-/**
- * The largest relative error, ‖folded − unfolded‖ / ‖unfolded‖ of one patch, over {@link probePatches}: `model`, the bytes
- * of a patch_embed.onnx, in ONNX Runtime against the unfolded embedding in float64.
- */
-export async function foldError(
-  model: Uint8Array,
-  vision: VisionEmbedding,
-  pixels: PixelNormalisation,
-): Promise<number> {
+/** Patches, and what the unfolded embedding makes of each in float64. */
+export interface FoldProbe {
+  readonly patches: Patches;
+  readonly expected: readonly Float64Array[];
+}
+
+/** All {@link probePatches}, no more at once than there are positions. */
+export function foldProbes(vision: VisionEmbedding, pixels: PixelNormalisation): FoldProbe[] {
   const patchLength = vision.convWeight.length / vision.visionHidden;
   const tableRows = vision.posEmbed.length / vision.visionHidden;
-  const probes = probePatches(patchLength, pixels);
-  const batch = Math.min(probes.length, tableRows);
-  const session = await InferenceSession.create(model);
-  try {
-    let worst = 0;
-    for (let start = 0; start < probes.length; start += batch) {
-      const patches = probes.slice(start, start + batch);
-      const embeddings = await embed(session, patches);
-      for (const [position, patch] of patches.entries()) {
-        const folded = embeddings.subarray(position * vision.hidden, (position + 1) * vision.hidden);
-        worst = Math.max(worst, relativeError(folded, unfolded(vision, pixels, patch, position)));
-      }
+  const all = probePatches(patchLength, pixels);
+  const batch = Math.min(all.length, tableRows);
+  return Array.from({ length: Math.ceil(all.length / batch) }, (_, i) => {
+    const patches = all.slice(i * batch, (i + 1) * batch);
+    const data = new Uint8Array(patches.length * patchLength);
+    patches.forEach((patch, position) => data.set(patch, position * patchLength));
+    const expected = patches.map((patch, position) => unfolded(vision, pixels, patch, position));
+    return { patches: { data, rows: 1, cols: patches.length }, expected };
+  });
+}
+
+/** The largest relative error of a patch over all probes, ‖folded − unfolded‖ / ‖unfolded‖. */
+export async function foldError(embedder: PatchEmbedder, probes: readonly FoldProbe[]): Promise<number> {
+  let worst = 0;
+  for (const { patches, expected } of probes) {
+    const embeddings = await embedder.embed(patches);
+    const hidden = embeddings.length / expected.length;
+    for (const [position, exact] of expected.entries()) {
+      const folded = embeddings.subarray(position * hidden, (position + 1) * hidden);
+      worst = Math.max(worst, relativeError(folded, exact));
     }
-    return worst;
-  } finally {
-    await session.release();
   }
+  return worst;
 }
 
 /**
@@ -84,20 +90,6 @@ function noiseSource(): () => number {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     return state >>> 24;
   };
-}
-
-async function embed(session: InferenceSession, patches: readonly Uint8Array[]): Promise<Float32Array> {
-  const patchLength = patches[0]?.length ?? 0;
-  const bytes = new Uint8Array(patches.length * patchLength);
-  patches.forEach((patch, i) => bytes.set(patch, i * patchLength));
-  const { embeddings } = await session.run({
-    patches: new Tensor('uint8', bytes, [patches.length, patchLength]),
-    grid: new Tensor('int64', BigInt64Array.of(1n, BigInt(patches.length)), [2]),
-  });
-  if (embeddings === undefined || !(embeddings.data instanceof Float32Array)) {
-    throw new TypeError('patch_embed.onnx gave no f32 embeddings');
-  }
-  return embeddings.data;
 }
 
 /** matrix [rows, x.length] · x in float64. */

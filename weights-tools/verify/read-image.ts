@@ -2,7 +2,6 @@ import { readFile, stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { loadDecoder } from '../../src/core/image/codec-files.ts';
 import type { CodecModules } from '../../src/core/image/decode.ts';
-import { applyOrientation } from '../../src/core/image/orientation.ts';
 import { type Patches, patchify } from '../../src/core/image/patchify.ts';
 import { preprocess } from '../../src/core/image/preprocess.ts';
 import { sniffImage } from '../../src/core/image/sniff.ts';
@@ -29,7 +28,7 @@ export async function createImageReader(): Promise<ImageReader> {
     }
     const bytes = new Uint8Array(await readFile(path));
     const header = sniffImage(bytes, path);
-    const upright = applyOrientation(await decoder.decode(bytes, header, path), header.orientation);
-    return patchify(preprocess(upright, vision, path), vision.patchSize);
+    const rows = await decoder.open(bytes, header, path);
+    return patchify(await preprocess(header, rows, vision, path), vision.patchSize);
   };
 }

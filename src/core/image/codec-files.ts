@@ -2,10 +2,10 @@ import { type CodecModules, createDecoder, type Decoder } from './decode.ts';
 
 type CodecModule = CodecModules[keyof CodecModules];
 
-/** A decoder over the codecs of the jSquash packages; `compile` turns a file of a package into a WebAssembly module. */
+/** A decoder over the worker's codecs; `compile` turns a file of wasm/ or of a package into a WebAssembly module. */
 export async function loadDecoder(compile: (specifier: string) => Promise<CodecModule>): Promise<Decoder> {
   const [jpeg, png, webp] = await Promise.all([
-    compile('@jsquash/jpeg/codec/dec/mozjpeg_dec.wasm'),
+    compile('#wasm/jpeg-decoder/decoder.wasm'),
     compile('@jsquash/png/codec/pkg/squoosh_png_bg.wasm'),
     compile('@jsquash/webp/codec/dec/webp_dec.wasm'),
   ]);

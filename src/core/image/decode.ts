@@ -1,10 +1,10 @@
-import mozjpeg from '@jsquash/jpeg/codec/dec/mozjpeg_dec.js';
 import webp from '@jsquash/webp/codec/dec/webp_dec.js';
 import { decodeInFreshInstance } from './emscripten-codec.ts';
 import { invalidImage } from './image-failure.ts';
-import { decodeCmykJpeg } from './jpeg-cmyk.ts';
+import { createJpegCodec } from './jpeg-codec.ts';
+import { jpegEighths } from './jpeg-scale.ts';
+import { type PixelRows, rowsOf } from './pixel-rows.ts';
 import { decodePng } from './png-codec.ts';
-import type { Rgb } from './rgb.ts';
 import type { ImageHeader } from './sniff.ts';
 
 /** Compiled codecs. Workers may not compile bytes: they import the files that `codec-files.ts` has others compile. */
@@ -13,38 +13,33 @@ export type CodecModules = Readonly<Record<ImageHeader['format'], WebAssembly.Mo
 export interface Decoder {
   /**
    * Decodes a sniffed file to its stored pixels (the orientation comes afterwards), equal to Pillow's
-   * `Image.open(…).convert('RGB')`. Throws RequestError `invalid-image` naming `param` for damaged files.
+   * `Image.open(…).convert('RGB')`. A JPEG of more than JPEG_EXACT_MAX_PIXELS comes at half, a quarter or an eighth of its
+   * size, by libjpeg's own scaling. Throws RequestError `invalid-image` naming `param` for damaged files, here or while the
+   * rows are read.
    *
-   * Peak memory beside the file, in bytes a pixel, codec heap included: JPEG 9, progressive 12, CMYK 18, WebP 10, PNG 7 to 13,
-   * 16-bit grey PNG 16. What is kept: 3 for PNG, 4 for the others.
+   * Peak memory beside the file, codec heap included: JPEG a few rows, with several scans 2 bytes a sample; in bytes a pixel
+   * WebP 10, PNG 7 to 13, 16-bit grey PNG 16.
    */
-  decode(file: Uint8Array, header: ImageHeader, param: string): Promise<Rgb>;
+  open(file: Uint8Array, header: ImageHeader, param: string): Promise<PixelRows>;
 }
 
 /** A decoder over the given codecs; runs wherever WebAssembly does. */
 export function createDecoder(modules: CodecModules): Decoder {
+  const openJpeg = createJpegCodec(modules.jpeg);
   return {
-    async decode(file, header, param) {
-      const image = await decodeAs(header, file, modules, param);
-      if (image.width !== header.width || image.height !== header.height) {
-        throw invalidImage(
-          param,
-          `The image says ${header.width}×${header.height} px but holds ${image.width}×${image.height} px`,
-        );
+    async open(file, header, param) {
+      if (header.format === 'jpeg') {
+        return openJpeg(file, header, jpegEighths(header), param);
       }
-      return image;
+      const image =
+        header.format === 'png'
+          ? decodePng(modules.png, file, header.grey16, param)
+          : await decodeInFreshInstance(webp, modules.webp, file, param);
+      if (image.width !== header.width || image.height !== header.height) {
+        const says = `${header.width}×${header.height} px`;
+        throw invalidImage(param, `The image says ${says} but holds ${image.width}×${image.height} px`);
+      }
+      return rowsOf(image);
     },
   };
-}
-
-async function decodeAs(header: ImageHeader, file: Uint8Array, modules: CodecModules, param: string): Promise<Rgb> {
-  if (header.format === 'png') {
-    return decodePng(modules.png, file, header.grey16, param);
-  }
-  if (header.format === 'webp') {
-    return decodeInFreshInstance(webp, modules.webp, [file], param);
-  }
-  const decodeJpeg = (jpeg: Uint8Array): Promise<Rgb> =>
-    decodeInFreshInstance(mozjpeg, modules.jpeg, [jpeg, false], param);
-  return header.colour === 'rgb' ? decodeJpeg(file) : decodeCmykJpeg(file, header.colour, decodeJpeg, param);
 }

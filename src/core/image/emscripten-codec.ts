@@ -17,11 +17,8 @@ interface DecodedRgba {
 
 /** The factory that a jSquash package has in `codec/dec/*.js`, as far as it is used here. */
 export type CodecFactory = (options: EmscriptenOptions) => Promise<{
-  decode(...call: DecodeCall): DecodedRgba | null;
+  decode(file: Uint8Array): DecodedRgba | null;
 }>;
-
-/** jSquash's JPEG decoder also wants `preserveOrientation`; its WebP decoder refuses a second argument. */
-export type DecodeCall = [file: Uint8Array, preserveOrientation?: boolean];
 
 /**
  * Runs one decode in an instance of its own.
@@ -33,13 +30,13 @@ export type DecodeCall = [file: Uint8Array, preserveOrientation?: boolean];
 export async function decodeInFreshInstance(
   factory: CodecFactory,
   module: WebAssembly.Module,
-  call: DecodeCall,
+  file: Uint8Array,
   param: string,
 ): Promise<Rgb> {
   const codec = await factory({
     noInitialRun: true,
     print: ignore,
-    // libjpeg's warnings; an error comes back as an exception.
+    // Warnings; an error comes back as an exception.
     printErr: ignore,
     instantiateWasm(imports, done) {
       const instance = new WebAssembly.Instance(module, imports);
@@ -47,7 +44,7 @@ export async function decodeInFreshInstance(
       return instance.exports;
     },
   });
-  const { width, height, data } = attempt(() => codec.decode(...call), param);
+  const { width, height, data } = attempt(() => codec.decode(file), param);
   const rgba = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   return { width, height, data: dropAlpha(rgba, rgba) };
 }

@@ -6,14 +6,13 @@ import { JPEG, jpegSegments } from './jpeg-segments.ts';
 export interface JpegHeader {
   readonly width: number;
   readonly height: number;
-  /** What the samples are; grey and YCbCr count as `rgb`, for every decoder gives RGB of them. */
-  readonly colour: 'rgb' | 'cmyk' | 'ycck';
+  /** 1: grey, 3: YCbCr or RGB, 4: CMYK or YCCK. */
+  readonly components: number;
+  /** What a decoder must hold of a picture that comes in several scans, in bytes; 0 where it comes row by row. */
+  readonly coefficientBytes: number;
   readonly metadata: Metadata;
 }
 
-const ADOBE = 'Adobe';
-/** Place of the transform byte in APP14: name, version and two flags come before it (Adobe technical note 5116). */
-const ADOBE_TRANSFORM_AT = 11;
 const EXIF = 'Exif\0\0';
 const XMP = 'http://ns.adobe.com/xap/1.0/\0';
 
@@ -26,12 +25,13 @@ export function readJpegHeader(bytes: Uint8Array, param: string): JpegHeader {
   let frame: Frame | undefined;
   let exif: Uint8Array | undefined;
   let xmp: Uint8Array | undefined;
-  let ycck = false;
+  let rowByRow: boolean | undefined;
   let scans = 0;
   for (const { marker, start, end } of jpegSegments(bytes)) {
     const payload = bytes.subarray(start, end);
     if (marker === JPEG.SOS) {
       scans += 1;
+      rowByRow ??= frame !== undefined && !frame.progressive && payload[0] === frame.components.length;
       if (scans > JPEG_SCANS_MAX) {
         throw invalidImage(param, `The JPEG has more than ${JPEG_SCANS_MAX} scans`);
       }
@@ -45,22 +45,36 @@ export function readJpegHeader(bytes: Uint8Array, param: string): JpegHeader {
       exif ??= payload;
     } else if (marker === JPEG.APP1 && startsWith(payload, XMP)) {
       xmp = payload.subarray(XMP.length);
-    } else if (marker === JPEG.APP14 && startsWith(payload, ADOBE) && payload.length > ADOBE_TRANSFORM_AT) {
-      ycck = payload[ADOBE_TRANSFORM_AT] !== 0;
     }
   }
   if (frame === undefined || scans === 0) {
     throw invalidImage(param, 'The JPEG has no frame header or no scan');
   }
-  const { width, height, components } = frame;
-  const colour = components === 4 ? (ycck ? 'ycck' : 'cmyk') : 'rgb';
-  return { width, height, colour, metadata: { ...(exif && { exif }), ...(xmp && { xmp }) } };
+  const { width, height } = frame;
+  const coefficientBytes = rowByRow === true ? 0 : bytesOfCoefficients(frame);
+  const components = frame.components.length;
+  return { width, height, components, coefficientBytes, metadata: { ...(exif && { exif }), ...(xmp && { xmp }) } };
 }
 
 interface Frame {
   readonly width: number;
   readonly height: number;
-  readonly components: number;
+  readonly progressive: boolean;
+  /** Sampling factors of each component, across and down. */
+  readonly components: readonly (readonly [number, number])[];
+}
+
+/** Edge of a block of samples, and the bytes of its coefficients. */
+const BLOCK = 8;
+const BLOCK_BYTES = 2 * BLOCK * BLOCK;
+
+/** Blocks of each component, whole MCUs of them (T.81 A.2.4), as libjpeg keeps them until the last scan. */
+function bytesOfCoefficients({ width, height, components }: Frame): number {
+  const acrossMax = Math.max(...components.map(([across]) => across));
+  const downMax = Math.max(...components.map(([, down]) => down));
+  const mcus = Math.ceil(width / (BLOCK * acrossMax)) * Math.ceil(height / (BLOCK * downMax));
+  const blocks = components.reduce((sum, [across, down]) => sum + across * down, 0);
+  return mcus * blocks * BLOCK_BYTES;
 }
 
 function readFrame(marker: number, payload: Uint8Array, param: string): Frame {
@@ -76,7 +90,16 @@ function readFrame(marker: number, payload: Uint8Array, param: string): Frame {
   if (components !== 1 && components !== 3 && components !== 4) {
     throw unsupportedImage(param, `The JPEG has ${components} components; expected 1, 3 or 4`);
   }
-  return { height: view.getUint16(1), width: view.getUint16(3), components };
+  const sampling = Array.from({ length: components }, (_, i): [number, number] => {
+    const factors = view.getUint8(7 + 3 * i);
+    return [factors >> 4, factors & 15];
+  });
+  return {
+    height: view.getUint16(1),
+    width: view.getUint16(3),
+    progressive: marker === JPEG.SOF2,
+    components: sampling,
+  };
 }
 
 function isStartOfFrame(marker: number): boolean {

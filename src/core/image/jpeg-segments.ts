@@ -12,13 +12,8 @@ export const JPEG = {
   SOI: 0xd8,
   EOI: 0xd9,
   SOS: 0xda,
-  DQT: 0xdb,
-  DRI: 0xdd,
   APP1: 0xe1,
-  APP14: 0xee,
   TEM: 0x01,
-  /** Not a marker: the entropy-coded data that follows a scan header. */
-  SCAN_DATA: 0x00,
 } as const;
 
 export interface JpegSegment {
@@ -56,7 +51,6 @@ export function* jpegSegments(bytes: Uint8Array): Generator<JpegSegment> {
     at = end;
     if (marker === JPEG.SOS) {
       at = endOfScan(bytes, end);
-      yield { marker: JPEG.SCAN_DATA, start: end, end: at };
     }
   }
 }

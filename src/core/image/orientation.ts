@@ -7,24 +7,46 @@ const STORED_RIGHT_TO_LEFT: readonly Orientation[] = [2, 3, 7, 8];
 const STORED_BOTTOM_TO_TOP: readonly Orientation[] = [3, 4, 6, 7];
 const STORED_COLUMN_BY_COLUMN: readonly Orientation[] = [5, 6, 7, 8];
 
+/** Whether rows are stored from right to left. */
+export function isMirrored(orientation: Orientation): boolean {
+  return STORED_RIGHT_TO_LEFT.includes(orientation);
+}
+
+/** Whether rows are stored from bottom to top. */
+export function isFlipped(orientation: Orientation): boolean {
+  return STORED_BOTTOM_TO_TOP.includes(orientation);
+}
+
+/** Whether what is stored as rows are columns of the upright picture. */
+export function isTurned(orientation: Orientation): boolean {
+  return STORED_COLUMN_BY_COLUMN.includes(orientation);
+}
+
+/** The size of the upright picture. */
+export function uprightSize(
+  { width, height }: { width: number; height: number },
+  orientation: Orientation,
+): { width: number; height: number } {
+  return isTurned(orientation) ? { width: height, height: width } : { width, height };
+}
+
 /**
  * Turns stored pixels upright, as Pillow's `ImageOps.exif_transpose` does. 1 returns the image itself;
  * 5 to 8 swap width and height.
  */
-export function applyOrientation(stored: Rgb, orientation: Orientation): Rgb {
+export function placeUpright(stored: Rgb, orientation: Orientation): Rgb {
   if (orientation === 1) {
     return stored;
   }
   const rowBytes = stored.width * 3;
-  const mirrored = STORED_RIGHT_TO_LEFT.includes(orientation);
-  const flipped = STORED_BOTTOM_TO_TOP.includes(orientation);
-  const turned = STORED_COLUMN_BY_COLUMN.includes(orientation);
+  const mirrored = isMirrored(orientation);
+  const flipped = isFlipped(orientation);
+  const turned = isTurned(orientation);
 
   const origin = (mirrored ? rowBytes - 3 : 0) + (flipped ? (stored.height - 1) * rowBytes : 0);
   const alongRow = mirrored ? -3 : 3;
   const alongColumn = flipped ? -rowBytes : rowBytes;
-  const width = turned ? stored.height : stored.width;
-  const height = turned ? stored.width : stored.height;
+  const { width, height } = uprightSize(stored, orientation);
   const right = turned ? alongColumn : alongRow;
   const down = turned ? alongRow : alongColumn;
 

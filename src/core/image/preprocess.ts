@@ -1,26 +1,50 @@
 import type { VisionFacts } from '../model/manifest.ts';
-import { squareCanvas } from './pad.ts';
-import { resizeBicubic } from './resize.ts';
+import { type Orientation, uprightSize } from './orientation.ts';
+import { squareCanvas, tightCanvas } from './pad.ts';
+import type { PixelRows } from './pixel-rows.ts';
 import type { Rgb } from './rgb.ts';
+import { createRowResizer } from './row-resizer.ts';
 import { smartResize } from './smart-resize.ts';
 
+/** How an image is stored: its full size, and where its upright corner is. */
+export interface StoredImage {
+  readonly width: number;
+  readonly height: number;
+  readonly orientation: Orientation;
+}
+
 /**
- * Makes an upright image model-sized; the model's mean and std are folded into its patch embedding.
+ * Makes stored rows the upright, model-sized image; the model's mean and std are folded into its patch embedding. The rows
+ * may be those of a smaller copy of the image: what size the model sees is a matter of the image.
  *
  * `square`: centred on a black square, then bicubic to imageSize × imageSize. `native`: bicubic to the smart-resize size.
  * Idempotent: a model-sized image comes back as it is, which is what lets pixels travel ready-made to an endpoint.
  * Throws `invalid-image` of `param` for shapes that the native mode refuses. Source: VoRA's
  * data_module/vision_transform.py (PILExpand2Square, PILSmartResize) and its preprocessor_config.json.
  */
-export function preprocess(
-  image: Rgb,
+export async function preprocess(
+  image: StoredImage,
+  rows: PixelRows,
   vision: Pick<VisionFacts, 'imageSize' | 'patchSize' | 'resize'>,
   param: string,
-): Rgb {
-  if (vision.resize.mode === 'square') {
-    return resizeBicubic(image, vision.imageSize, vision.imageSize, squareCanvas(image));
+): Promise<Rgb> {
+  const { orientation } = image;
+  const size = inputSize(uprightSize(image, orientation), vision, param);
+  const upright = uprightSize(rows, orientation);
+  const canvas = vision.resize.mode === 'square' ? squareCanvas(upright) : tightCanvas(upright);
+  const resizer = createRowResizer({ stored: rows, orientation, canvas, ...size });
+  await rows.read((row) => resizer.push(row));
+  return resizer.finish();
+}
+
+function inputSize(
+  upright: { width: number; height: number },
+  { imageSize, patchSize, resize }: Pick<VisionFacts, 'imageSize' | 'patchSize' | 'resize'>,
+  param: string,
+): { width: number; height: number } {
+  if (resize.mode === 'square') {
+    return { width: imageSize, height: imageSize };
   }
-  const { minPixels, maxPixels } = vision.resize;
-  const size = smartResize(image.height, image.width, { factor: vision.patchSize, minPixels, maxPixels }, param);
-  return resizeBicubic(image, size.width, size.height);
+  const { minPixels, maxPixels } = resize;
+  return smartResize(upright.height, upright.width, { factor: patchSize, minPixels, maxPixels }, param);
 }

@@ -1,11 +1,20 @@
-import { IMAGE_MAX_ASPECT_RATIO, IMAGE_MAX_BYTES, IMAGE_MAX_EDGE_PX, IMAGE_MAX_PIXELS } from '../limits.ts';
+import {
+  IMAGE_MAX_ASPECT_RATIO,
+  IMAGE_MAX_BYTES,
+  IMAGE_MAX_EDGE_PX,
+  IMAGE_MAX_PIXELS,
+  JPEG_HEAP_MAX_BYTES,
+  JPEG_MAX_PIXELS,
+} from '../limits.ts';
 import { orientationOf } from './exif.ts';
 import { imageTooLarge, invalidImage, unsupportedImage } from './image-failure.ts';
-import type { JpegHeader } from './jpeg-header.ts';
 import { readJpegHeader } from './jpeg-header.ts';
 import type { Orientation } from './orientation.ts';
 import { readPngHeader } from './png-header.ts';
 import { readWebpHeader } from './webp-header.ts';
+
+/** The rest is for what libjpeg needs beside coefficients. */
+const JPEG_HEAP_USABLE_BYTES = JPEG_HEAP_MAX_BYTES - 4 * 1024 * 1024;
 
 interface Stored {
   /** Pixels as stored, before `orientation` turns them. */
@@ -16,7 +25,7 @@ interface Stored {
 
 /** What the bytes themselves say, whatever the client called them. */
 export type ImageHeader =
-  | (Stored & { readonly format: 'jpeg'; readonly colour: JpegHeader['colour'] })
+  | (Stored & { readonly format: 'jpeg'; readonly components: number; readonly coefficientBytes: number })
   | (Stored & { readonly format: 'png'; readonly grey16: boolean })
   | (Stored & { readonly format: 'webp' });
 
@@ -31,7 +40,7 @@ export function sniffImage(bytes: Uint8Array, param: string): ImageHeader {
     throw imageTooLarge(param, `The image has ${bytes.length} bytes; the limit is ${IMAGE_MAX_BYTES}`);
   }
   const header = readHeader(bytes, param);
-  checkSize(header.width, header.height, param);
+  checkSize(header, param);
   return header;
 }
 
@@ -77,7 +86,8 @@ function formatOf(bytes: Uint8Array, param: string): ImageHeader['format'] {
   throw unsupportedImage(param, 'The image is neither JPEG, PNG nor WebP');
 }
 
-function checkSize(width: number, height: number, param: string): void {
+function checkSize(header: ImageHeader, param: string): void {
+  const { format, width, height } = header;
   const size = `The image is ${width}×${height} px`;
   if (width === 0 || height === 0) {
     throw invalidImage(param, `${size}; both edges must be at least 1 px`);
@@ -85,8 +95,16 @@ function checkSize(width: number, height: number, param: string): void {
   if (Math.max(width, height) > IMAGE_MAX_EDGE_PX) {
     throw imageTooLarge(param, `${size}; the longest edge may have ${IMAGE_MAX_EDGE_PX} px`);
   }
-  if (width * height > IMAGE_MAX_PIXELS) {
-    throw imageTooLarge(param, `${size}; it may have ${IMAGE_MAX_PIXELS} pixels`);
+  const maxPixels = format === 'jpeg' ? JPEG_MAX_PIXELS : IMAGE_MAX_PIXELS;
+  if (width * height > maxPixels) {
+    throw imageTooLarge(param, `${size}; a ${format.toUpperCase()} may have ${maxPixels} pixels`);
+  }
+  if (format === 'jpeg' && header.coefficientBytes > JPEG_HEAP_USABLE_BYTES) {
+    throw imageTooLarge(
+      param,
+      `${size} and progressive: its scans take ${header.coefficientBytes} bytes; the limit is ${JPEG_HEAP_USABLE_BYTES}. ` +
+        'A baseline JPEG of this size is taken',
+    );
   }
   if (Math.max(width, height) / Math.min(width, height) > IMAGE_MAX_ASPECT_RATIO) {
     throw invalidImage(param, `${size}; its aspect ratio must be at most ${IMAGE_MAX_ASPECT_RATIO}:1`);

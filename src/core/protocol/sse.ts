@@ -28,7 +28,7 @@ export function encodeEvent(data: object): string {
  *
  * @throws ParseError when one event grows over SSE_EVENT_MAX_CHARS.
  */
-export async function* parseEvents(bytes: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncGenerator<string, void> {
+export async function* parseEvents(bytes: AsyncIterable<Uint8Array<ArrayBuffer>>): AsyncGenerator<string, void> {
   const utf8 = new TextDecoder();
   const events: string[] = [];
   let overflow: ParseError | null = null;

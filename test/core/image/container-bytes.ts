@@ -42,9 +42,9 @@ export function jpegFrame(width: number, height: number, components = 3, precisi
   return jpegSegment(marker, bytes([precision], u16(height), u16(width), [components], each));
 }
 
-/** SOI, `segments`, then a scan of one byte and EOI. */
+/** SOI, `segments`, then a scan of three components and one byte, and EOI. */
 export function jpeg(...segments: Uint8Array[]): Uint8Array {
-  return bytes([0xff, 0xd8], ...segments, jpegSegment(0xda, bytes([0, 0, 0, 0])), [0x55, 0xff, 0xd9]);
+  return bytes([0xff, 0xd8], ...segments, jpegSegment(0xda, bytes([3, 0, 0, 0])), [0x55, 0xff, 0xd9]);
 }
 
 export function webpChunk(type: string, data: Uint8Array): Uint8Array {

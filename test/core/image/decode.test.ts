@@ -4,6 +4,7 @@ import { sniffImage } from '../../../src/core/image/sniff.ts';
 import { RequestError } from '../../../src/core/protocol/failure.ts';
 import { loadImageDecoder } from '../../../src/endpoint/image-codecs.ts';
 import { bytes, png, pngChunk } from './container-bytes.ts';
+import { collectRows } from '../../support/collect-rows.ts';
 import { readGoldenImage } from './goldens.ts';
 import { PARAM, refusal } from './refusal.ts';
 
@@ -13,7 +14,7 @@ beforeAll(async () => {
 });
 
 async function read(file: Uint8Array): Promise<{ width: number; height: number }> {
-  return decoder.decode(file, sniffImage(file, PARAM), PARAM);
+  return collectRows(await decoder.open(file, sniffImage(file, PARAM), PARAM));
 }
 
 /** Outcome of reading a file that may be anything: whatever is no RequestError about PARAM is a bug and is thrown on. */
@@ -75,7 +76,7 @@ it('refuses a thousand damaged PNGs and then reads a good one', async () => {
 it('refuses pixels of another size than the header', async () => {
   const file = readGoldenImage('images/size-20x20.png');
   const header = sniffImage(file, PARAM);
-  await expect(decoder.decode(file, { ...header, width: 21 }, PARAM)).rejects.toThrow(
+  await expect(decoder.open(file, { ...header, width: 21 }, PARAM)).rejects.toThrow(
     refusal('invalid-image', /21×20 px but holds 20×20 px/),
   );
 });

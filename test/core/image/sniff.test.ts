@@ -31,20 +31,22 @@ const declaring = {
 describe('what the bytes say', () => {
   it('finds the format by magic bytes and the size by the header', () => {
     const size = { width: 300, height: 200, orientation: 1 };
-    expect(sniff(declaring.jpeg(300, 200))).toEqual({ format: 'jpeg', colour: 'rgb', ...size });
+    expect(sniff(declaring.jpeg(300, 200))).toEqual({ format: 'jpeg', components: 3, coefficientBytes: 0, ...size });
     expect(sniff(declaring.png(300, 200))).toEqual({ format: 'png', grey16: false, ...size });
     for (const chunks of [[vp8(300, 200)], [vp8l(300, 200)], [vp8x(300, 200), vp8l(300, 200)]]) {
       expect(sniff(webp(...chunks))).toEqual({ format: 'webp', ...size });
     }
   });
 
-  it('tells CMYK from YCCK by the Adobe marker', () => {
-    const adobe = (transform: number): Uint8Array =>
-      jpegSegment(0xee, bytes('Adobe', u16(100), u16(0), u16(0), [transform]));
-    expect(sniff(jpeg(jpegFrame(9, 9, 4)))).toMatchObject({ colour: 'cmyk' });
-    expect(sniff(jpeg(adobe(0), jpegFrame(9, 9, 4)))).toMatchObject({ colour: 'cmyk' });
-    expect(sniff(jpeg(adobe(2), jpegFrame(9, 9, 4)))).toMatchObject({ colour: 'ycck' });
-    expect(sniff(jpeg(adobe(0), jpegFrame(9, 9, 3)))).toMatchObject({ colour: 'rgb' });
+  it('says what a JPEG of several scans takes: 128 bytes for every block of every component, in whole MCUs', () => {
+    // 17 × 9 px of 4:2:0 are two MCUs of six blocks; jpegFrame samples all components alike.
+    const frame = (marker: number) =>
+      jpegSegment(marker, bytes([8], u16(9), u16(17), [3], [1, 0x22, 0], [2, 0x11, 0], [3, 0x11, 0]));
+    const scan = (components: number) => jpegSegment(0xda, bytes([components]));
+    const file = (...segments: Uint8Array[]) => bytes([0xff, 0xd8], ...segments, [0x55, 0xff, 0xd9]);
+    expect(sniff(file(frame(0xc2), scan(3)))).toMatchObject({ coefficientBytes: 2 * 6 * 128 });
+    expect(sniff(file(frame(0xc0), scan(1), scan(2)))).toMatchObject({ coefficientBytes: 2 * 6 * 128 });
+    expect(sniff(file(frame(0xc0), scan(3)))).toMatchObject({ coefficientBytes: 0 });
   });
 
   it('reads a view into a larger buffer', () => {
@@ -91,8 +93,10 @@ describe('declared sizes', () => {
     // WebP's lossy header has 14 bits for an edge.
     const huge = format === 'webp' ? 16_383 : 20_000;
     expect(() => sniff(declare(huge, huge))).toThrow(refusal('image-too-large', new RegExp(`${huge}×${huge} px`)));
-    expect(() => sniff(declare(2829, 2829))).toThrow(refusal('image-too-large', /8000000 pixels/));
-    expect(sniff(declare(2828, 2828))).toMatchObject({ width: 2828, height: 2828 });
+    // A JPEG is decoded row by row.
+    const [edge, pixels] = format === 'jpeg' ? [14_188, /201326592 pixels/] : [2828, /8000000 pixels/];
+    expect(() => sniff(declare(edge + 1, edge + 1))).toThrow(refusal('image-too-large', pixels));
+    expect(sniff(declare(edge, edge))).toMatchObject({ width: edge, height: edge });
   });
 
   it.each(Object.entries(declaring))('%s: strips of more than 200:1 are refused', (_, declare) => {
@@ -104,6 +108,15 @@ describe('declared sizes', () => {
   it.each(Object.entries(declaring))('%s: an edge of zero is refused', (_, declare) => {
     expect(() => sniff(declare(0, 10))).toThrow(refusal('invalid-image', /at least 1 px/));
     expect(() => sniff(declare(10, 0))).toThrow(refusal('invalid-image', /at least 1 px/));
+  });
+
+  it('refuses a progressive JPEG whose scans do not fit, and takes the same as baseline', () => {
+    const size = [4000, 3000] as const;
+    expect(() => sniff(jpeg(jpegFrame(...size, 3, 8, 0xc2)))).toThrow(
+      refusal('image-too-large', /progressive.*baseline/),
+    );
+    expect(sniff(jpeg(jpegFrame(3000, 3000, 3, 8, 0xc2)))).toMatchObject({ width: 3000 });
+    expect(sniff(jpeg(jpegFrame(...size)))).toMatchObject({ width: 4000 });
   });
 
   it('refuses a long edge even where the pixels are few', () => {

@@ -85,6 +85,7 @@ describe('exported patch embedding', () => {
     const { code, stdout } = await runInProcess('export', 'edge', merged, '--out', out);
     expect(code).toBe(0);
     expect(stdout).toMatch(/folded patch embedding: largest relative error \d\.\de-7, limit 1e-4/);
+    expect(stdout).toMatch(/on the worker's integer kernel: \d\.\de-5, limit 1e-3$/m);
     const [first, second, third] = await Promise.all(
       [edge, onnx, out].map((folder) => readFile(join(folder, 'patch_embed.onnx'))),
     );

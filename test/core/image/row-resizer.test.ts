@@ -1,8 +1,24 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { squareCanvas } from '../../../src/core/image/pad.ts';
-import { resizeBicubic } from '../../../src/core/image/resize.ts';
+import { type Orientation, placeUpright, uprightSize } from '../../../src/core/image/orientation.ts';
+import { type Canvas, squareCanvas, tightCanvas } from '../../../src/core/image/pad.ts';
+import { createRowResizer } from '../../../src/core/image/row-resizer.ts';
 import type { Rgb } from '../../../src/core/image/rgb.ts';
+
+/** A whole image through the resizer. */
+function resizeBicubic(
+  source: Rgb,
+  width: number,
+  height: number,
+  canvas: Canvas = tightCanvas(source),
+  orientation: Orientation = 1,
+): Rgb {
+  const resizer = createRowResizer({ stored: source, orientation, canvas, width, height });
+  for (let y = 0; y < source.height; y++) {
+    resizer.push(source.data.subarray(y * source.width * 3, (y + 1) * source.width * 3));
+  }
+  return resizer.finish();
+}
 
 /** xorshift32: the same pictures on every run. */
 function createRandom(seed: number): () => number {
@@ -93,7 +109,7 @@ const pillow = [
   [64, 64, 14, 64, 'bf28ab84a07d9a544c351e290c3edb49f9948ef4c153ed3b3b6154b60b0cdd0d'], // width only
 ] as const;
 
-describe('resizeBicubic', () => {
+describe('createRowResizer', () => {
   it.each(pillow)('%i×%i → %i×%i equals Pillow', (w, h, width, height, sha256) => {
     const { data } = resizeBicubic(scrambled(w, h), width, height);
     expect(createHash('sha256').update(data).digest('hex')).toBe(sha256);
@@ -131,6 +147,24 @@ describe('resizeBicubic', () => {
     }
     const expected = resizeBicubic({ width: canvas.width, height: canvas.height, data: filled }, edge, edge);
     expect(resizeBicubic(image, edge, edge, canvas)).toEqual(expected);
+  });
+
+  it.each([
+    [30, 20, 14, 14],
+    [20, 31, 14, 28],
+    [40, 90, 28, 14],
+    [90, 40, 14, 28],
+    [5, 8, 16, 16],
+  ])('resizes %i×%i to %i×%i in any orientation as it resizes the upright picture', (w, h, width, height) => {
+    for (const orientation of [1, 2, 3, 4, 5, 6, 7, 8] as const) {
+      const stored = noise(w, h, 11);
+      const upright = placeUpright(stored, orientation);
+      for (const place of [squareCanvas, tightCanvas]) {
+        const canvas = place(uprightSize(stored, orientation));
+        const found = resizeBicubic(stored, width, height, canvas, orientation);
+        expect(found, `orientation ${orientation}`).toEqual(resizeBicubic(upright, width, height, canvas));
+      }
+    }
   });
 
   it('overshoots at an edge and clips it', () => {

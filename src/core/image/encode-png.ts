@@ -1,5 +1,5 @@
-import { crc32 } from '../src/core/bytes/crc32.ts';
-import type { Rgb } from '../src/core/image/rgb.ts';
+import { crc32 } from '../bytes/crc32.ts';
+import type { Rgb } from './rgb.ts';
 
 /** PNG, third edition (W3C 2025): signature, then chunks of length, type, data and CRC. */
 const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];

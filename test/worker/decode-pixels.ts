@@ -1,0 +1,14 @@
+import png from '@jsquash/png/codec/pkg/squoosh_png_bg.wasm';
+import webp from '@jsquash/webp/codec/dec/webp_dec.wasm';
+import { createDecoder } from '../../src/core/image/decode.ts';
+import type { Rgb } from '../../src/core/image/rgb.ts';
+import { sniffImage } from '../../src/core/image/sniff.ts';
+import jpeg from '../../wasm/jpeg-decoder/decoder.wasm';
+import { collectRows } from '../support/collect-rows.ts';
+
+const decoder = createDecoder({ jpeg, png, webp });
+
+/** The stored pixels of a file. */
+export async function decodePixels(file: Uint8Array): Promise<Rgb> {
+  return collectRows(await decoder.open(file, sniffImage(file, 'part'), 'part'));
+}

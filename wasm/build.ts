@@ -1,0 +1,44 @@
+/**
+ * `npm run wasm`: compiles the modules that the repository holds ready-made, and writes their checksums. Users need no
+ * toolchain; test/wasm/build.test.ts compares what this makes with what is committed.
+ */
+import { createHash } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { compileJpegDecoder } from './compile-jpeg.ts';
+import { compileKernel } from './compile-kernel.ts';
+
+export interface WasmModule {
+  /** Beside this file. */
+  readonly binary: string;
+  /** Null where the toolchain is not there. */
+  compile(): Promise<Uint8Array | null>;
+}
+
+export const MODULES: readonly WasmModule[] = [
+  { binary: 'patch-kernel/kernel.wasm', compile: compileKernel },
+  { binary: 'jpeg-decoder/decoder.wasm', compile: () => compileJpegDecoder(process.env) },
+];
+
+/** In the form of sha256sum. */
+export const CHECKSUMS = 'SHA256SUMS';
+
+export function checksumLine(binary: string, contents: Uint8Array): string {
+  return `${createHash('sha256').update(contents).digest('hex')}  ${binary}\n`;
+}
+
+if (import.meta.main) {
+  let checksums = '';
+  for (const module of MODULES) {
+    const { binary } = module;
+    const path = join(import.meta.dirname, binary);
+    const compiled = await module.compile();
+    const contents = compiled ?? (await readFile(path));
+    await writeFile(path, contents);
+    checksums += checksumLine(binary, contents);
+    process.stdout.write(
+      `wasm/${binary}: ${contents.length} bytes${compiled === null ? ', left: no toolchain' : ''}\n`,
+    );
+  }
+  await writeFile(join(import.meta.dirname, CHECKSUMS), checksums);
+}

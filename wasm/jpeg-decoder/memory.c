@@ -1,0 +1,48 @@
+/*
+ * libjpeg's memory (jmemsys.h) for one picture: taken from the heap's start upwards and never given back. The host hands in
+ * a memory of zeros, and may hand in the same again: it grows only to what the largest picture so far has taken.
+ */
+#include "jinclude.h"
+#include "jpeglib.h"
+#include "jmemsys.h"
+#include "jerror.h"
+
+#define PAGE_BYTES 65536
+#define ALIGNMENT 16
+
+extern unsigned char __heap_base;
+static size_t taken;
+
+void *take(size_t size) {
+  size_t start = ((size_t)&__heap_base + taken + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+  size_t end = start + size;
+  size_t pages = __builtin_wasm_memory_size(0);
+  if (end > pages * PAGE_BYTES) {
+    size_t more = (end - pages * PAGE_BYTES + PAGE_BYTES - 1) / PAGE_BYTES;
+    if (end < start || __builtin_wasm_memory_grow(0, more) == (size_t)-1) return NULL;
+  }
+  taken = end - (size_t)&__heap_base;
+  return (void *)start;
+}
+
+void *jpeg_get_small(j_common_ptr info, size_t size) { (void)info; return take(size); }
+void *jpeg_get_large(j_common_ptr info, size_t size) { (void)info; return take(size); }
+void jpeg_free_small(j_common_ptr info, void *object, size_t size) { (void)info; (void)object; (void)size; }
+void jpeg_free_large(j_common_ptr info, void *object, size_t size) { (void)info; (void)object; (void)size; }
+
+size_t jpeg_mem_available(j_common_ptr info, size_t least, size_t most, size_t already) {
+  (void)least;
+  if (info->mem->max_memory_to_use == 0) return most;
+  size_t limit = (size_t)info->mem->max_memory_to_use;
+  return limit > already ? limit - already : 0;
+}
+
+/* There are no files to put pictures aside. */
+void jpeg_open_backing_store(j_common_ptr common, backing_store_ptr store, long size) {
+  (void)store;
+  (void)size;
+  ERREXIT(common, JERR_NO_BACKING_STORE);
+}
+
+long jpeg_mem_init(j_common_ptr info) { (void)info; return 0; }
+void jpeg_mem_term(j_common_ptr info) { (void)info; }

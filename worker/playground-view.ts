@@ -1,0 +1,25 @@
+import { PICTURE_URL_MAX_BYTES } from '../src/core/limits.ts';
+import { authorise } from './authorise.ts';
+import type { Deps } from './deps.ts';
+import { prepareImage } from './prepare-image.ts';
+import type { RequestContext } from './request-context.ts';
+
+/**
+ * The picture behind a URL, which is the body of the request, as the model's exact input: a PNG. The page itself loads
+ * nothing from elsewhere. It costs what a question about the picture costs but for the answer, and needs the same key.
+ */
+export async function viewPicture(deps: Deps, request: RequestContext): Promise<Response> {
+  const { headers, record, signal, stopwatch } = request;
+  record.note({ key: await authorise(headers, deps.config.keys, deps.unixSeconds) });
+  const url = new TextDecoder().decode(await request.receive(PICTURE_URL_MAX_BYTES));
+  const { payload } = await prepareImage(url, 'url', deps, { wire: 'pixels', stopwatch, signal, enclosed: new Map() });
+  const png = new Blob(payload);
+  return new Response(png, {
+    headers: {
+      'content-type': 'image/png',
+      'content-length': String(png.size),
+      'cache-control': 'no-store',
+      'server-timing': stopwatch.header(),
+    },
+  });
+}
