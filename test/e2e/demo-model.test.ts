@@ -70,7 +70,9 @@ describe('the demo model, asked by the routes for images', () => {
   });
 
   it('answers a question', async () => {
-    expect(await ask('/v1/vqa?question=Which+bar+is+the+highest%3F', 'chart.png', 'text/plain')).toBe('F');
+    expect(await ask('/v1/vqa?question=Which+bar+is+the+highest%3F', 'chart.png', 'text/plain')).toBe(
+      'The highest bar is F.',
+    );
   });
 });
 

@@ -93,18 +93,18 @@ const FAULTS: Fault[] = [
     name: 'a BOS before every prompt that is no token',
     damage: async (folder) => {
       await edit(folder, 'tokenizer_config.json', (text) => text.replace('{', '{"add_bos_token": true,'));
-      await edit(folder, 'config.json', (text) => text.replace('"bos_token_id": 467', '"bos_token_id": null'));
+      await edit(folder, 'config.json', (text) => text.replace('"bos_token_id": 469', '"bos_token_id": null'));
     },
     message: /tokenizer_config\.json: bos_token: found nothing, expected a token of tokenizer\.json/,
   },
   {
     name: 'more ends of an answer than the format has fields for',
-    facts: { eosTokenIds: [469, 467, 468, 466] },
+    facts: { eosTokenIds: [471, 469, 470, 468] },
     damage: (folder) =>
       edit(folder, 'generation_config.json', (text) =>
-        text.replace(/"eos_token_id": \[[^\]]*\]/, '"eos_token_id": [469, 467, 468, 466]'),
+        text.replace(/"eos_token_id": \[[^\]]*\]/, '"eos_token_id": [471, 469, 470, 468]'),
       ),
-    message: /generation_config\.json: eos_token_id: found 469, 467, 468, 466, expected at most 3/,
+    message: /generation_config\.json: eos_token_id: found 471, 469, 470, 468, expected at most 3/,
   },
   {
     name: 'a bias that llama.cpp has none for',

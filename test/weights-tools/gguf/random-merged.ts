@@ -22,7 +22,7 @@ export function smallModel(shape: Shape): LlmFacts {
     ropeScaling: null,
     rmsNormEps: 1e-5,
     tieWordEmbeddings: false,
-    eosTokenIds: [469, 467],
+    eosTokenIds: [471, 469],
     ...shape,
   };
 }
@@ -106,9 +106,9 @@ function configOf(llm: LlmFacts): Record<string, unknown> {
     mlp_bias: llm.biases.includes('up'),
     tie_word_embeddings: llm.tieWordEmbeddings,
     hidden_act: 'silu',
-    bos_token_id: 467,
+    bos_token_id: 469,
     eos_token_id: llm.eosTokenIds[0],
-    pad_token_id: 467,
+    pad_token_id: 469,
     torch_dtype: 'float32',
     dtype: 'float32',
   };

@@ -21,13 +21,16 @@ it('cuts text with the tokenizer of Llama 3 as Hugging Face does, its BOS first'
   const tokenizer = JSON.parse(await readFile(join(TEXT_FOLDER, 'tokenizer.json'), 'utf8')) as {
     pre_tokenizer: { pretokenizers: [{ pattern: { Regex: string } }] };
     model: { vocab: Record<string, number>; ignore_merges: boolean };
+    added_tokens: { id: number; content: string }[];
     normalizer: unknown;
     post_processor: unknown;
   };
   const [split] = tokenizer.pre_tokenizer.pretokenizers;
+  const bos = tokenizer.added_tokens.find(({ content }) => content === '<|endoftext|>')?.id ?? -1;
+  const last = Math.max(...tokenizer.added_tokens.map(({ id }) => id));
   split.pattern.Regex = split.pattern.Regex.replace('|\\p{N}|', '|\\p{N}{1,3}|');
   tokenizer.model.ignore_merges = true;
-  Object.defineProperty(tokenizer.model.vocab, '__proto__', { value: 470, enumerable: true });
+  Object.defineProperty(tokenizer.model.vocab, '__proto__', { value: last + 1, enumerable: true });
   tokenizer.normalizer = null;
   tokenizer.post_processor = {
     type: 'Sequence',
@@ -37,7 +40,7 @@ it('cuts text with the tokenizer of Llama 3 as Hugging Face does, its BOS first'
         type: 'TemplateProcessing',
         single: [{ SpecialToken: { id: '<|endoftext|>', type_id: 0 } }, { Sequence: { id: 'A', type_id: 0 } }],
         pair: [],
-        special_tokens: { '<|endoftext|>': { id: '<|endoftext|>', ids: [467], tokens: ['<|endoftext|>'] } },
+        special_tokens: { '<|endoftext|>': { id: '<|endoftext|>', ids: [bos], tokens: ['<|endoftext|>'] } },
       },
     ],
   };
@@ -50,12 +53,12 @@ it('cuts text with the tokenizer of Llama 3 as Hugging Face does, its BOS first'
   const { metadata } = await readGgufHeader(fromBytes(path, await readFile(path)));
   expect(metadata.get('tokenizer.ggml.pre')).toEqual({ type: 'string', value: 'llama-bpe' });
   expect(metadata.get('tokenizer.ggml.add_bos_token')).toEqual({ type: 'bool', value: true });
-  expect(metadata.get('tokenizer.ggml.bos_token_id')).toEqual({ type: 'u32', value: 467 });
+  expect(metadata.get('tokenizer.ggml.bos_token_id')).toEqual({ type: 'u32', value: bos });
   const tokens = metadata.get('tokenizer.ggml.tokens');
-  expect(tokens?.type === 'array' ? tokens.values.slice(469, 472) : tokens).toEqual([
+  expect(tokens?.type === 'array' ? tokens.values.slice(last, last + 3) : tokens).toEqual([
     '<|im_end|>',
     '__proto__',
-    '[PAD471]',
+    `[PAD${last + 2}]`,
   ]);
 
   const reference = new Tokenizer(tokenizer, {});
