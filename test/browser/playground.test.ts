@@ -91,10 +91,10 @@ describe('the playground in Chromium, in front of the real line', () => {
       'until first text',
       'answer',
     ]);
-    // 64 tokens of 128 numbers in bf16 are 16 384 bytes, and a third more in base64.
+    // 64 tokens of 256 numbers in bf16 are 32 768 bytes, and a third more in base64.
     const [given, , embeddings] = await page.locator('#forms li').allInnerTexts();
     expect(given).toMatch(/^as given\s+1\.2 kB/);
-    expect(embeddings).toMatch(/^embeddings, sent\s+22\.5 kB/);
+    expect(embeddings).toMatch(/^embeddings, sent\s+44\.4 kB/);
     expect(await page.textContent('#facts')).toMatch(/^\d+ tokens read · \d+ written .*request [0-9a-f]{32}$/);
     expect(await faults()).toEqual([]);
     await close();
