@@ -21,7 +21,25 @@ export default defineConfig({
           cloudflareTest({
             wrangler: { configPath: './wrangler.toml' },
             // workerd has no file system: fixtures and artifacts reach the tests through this binding.
-            miniflare: { serviceBindings: { FILES: serveRepositoryFile }, kvNamespaces: ['KEY_RECORDS'] },
+            miniflare: {
+              serviceBindings: { FILES: serveRepositoryFile },
+              kvNamespaces: ['KEY_RECORDS'],
+              // Tests run jobs step by step themselves; test/e2e has the real Workflows.
+              workflows: {
+                JOBS: { name: 'idle-jobs', className: 'Idle', scriptName: 'idle' },
+                DELIVERIES: { name: 'idle-deliveries', className: 'Idle', scriptName: 'idle' },
+              },
+              workers: [
+                {
+                  name: 'idle',
+                  modules: true,
+                  compatibilityDate: '2026-11-09',
+                  script: `import { WorkflowEntrypoint } from 'cloudflare:workers';
+                    export class Idle extends WorkflowEntrypoint { async run(_, step) { await step.sleep('idle', '1 day'); } }
+                    export default { fetch: () => new Response() };`,
+                },
+              ],
+            },
           }),
         ],
         test: {

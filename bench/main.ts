@@ -5,6 +5,7 @@
 import { parseArgs } from 'node:util';
 import { benchEmbedInNode } from './embed-node.ts';
 import { benchGrammar } from './grammar.ts';
+import { benchJobs } from './jobs/run.ts';
 import { benchQuality } from './quality.ts';
 import { SCALES } from './weights/shape.ts';
 import { benchWeights } from './weights/run.ts';
@@ -29,6 +30,7 @@ const benches: Record<string, () => unknown> = {
   quality: () => benchQuality(values.prompts),
   grammar: benchGrammar,
   worker: () => benchWorkerLatency({ requests: scale === 'tiny' ? 20 : 500, beside: 'portkey' }),
+  jobs: () => benchJobs({ images: scale === 'tiny' ? 20 : 1000 }),
   load: () => benchWorkerLoad(scale === 'tiny' ? { streams: 10, seconds: 3 } : { streams: 200, seconds: 60 }),
 };
 

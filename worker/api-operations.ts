@@ -20,11 +20,11 @@ export interface Body {
 
 /** What is said about one route; the schemas say the rest. */
 export interface Operation {
-  method: 'get' | 'post';
+  method: 'get' | 'post' | 'delete';
   /** As OpenAPI writes it: `{name}` for a parameter. */
   path: string;
   id: string;
-  tag: 'Chat' | 'Images' | 'Models' | 'Operations';
+  tag: 'Chat' | 'Images' | 'Models' | 'Jobs' | 'Tenant' | 'Webhooks' | 'Operations';
   summary: string;
   description: string;
   /** Needs no API key. */
@@ -33,6 +33,8 @@ export interface Operation {
   query?: z.ZodObject;
   request?: Body[];
   answer: Body[];
+  /** Absent is 200. */
+  status?: 201 | 202;
 }
 
 const EVENT_STREAM = 'text/event-stream';

@@ -1,4 +1,4 @@
-import type { Hono } from 'hono';
+import type { Context, Hono } from 'hono';
 import { type Model, model, modelList } from '../src/core/protocol/chat-response.ts';
 import { RequestError } from '../src/core/protocol/failure.ts';
 import { authorise } from './authorise.ts';
@@ -14,6 +14,10 @@ import { responses } from './responses.ts';
 import { serveMetrics } from './serve-metrics.ts';
 import { addRoutes, type Env, openShell, type Route } from './shell.ts';
 import { jsonResponse } from './sized-response.ts';
+import { tenantRoutes } from './tenants/tenant-routes.ts';
+import { TENANT_OPERATIONS } from './tenant-operations.ts';
+import { answerOnce } from './tenants/answer-once.ts';
+import { identifyTenant, type Tenant } from './tenants/identify-tenant.ts';
 
 export type App = Hono<Env>;
 
@@ -21,27 +25,33 @@ export type App = Hono<Env>;
 export function createApp(deps: Deps): App {
   const { config } = deps;
   let described: ApiDescription | undefined;
-  const api = (): ApiDescription => (described ??= describeApi());
+  const api = (): ApiDescription => (described ??= describeApi(config.tenancy === null ? [] : TENANT_OPERATIONS));
   const startedSeconds = deps.unixSeconds();
   const models = servedModels(config).map((name) => model(name, startedSeconds));
   const ready = createReadiness(deps);
 
   const app = openShell(deps);
   app.use('/v1/*', async function requireKey(c, next) {
-    const key = await authorise(c.req.raw.headers, config.keys, deps.unixSeconds);
-    c.var.request.record.note({ key });
+    const { headers } = c.req.raw;
+    if (config.tenancy === null) {
+      c.var.request.record.note({ key: await authorise(headers, config.keys, deps.unixSeconds) });
+    } else {
+      const tenant = await identifyTenant(headers, config.tenancy, deps.unixSeconds);
+      c.var.request.tenant = tenant;
+      c.var.request.record.note({ key: tenant.keyId });
+    }
     await next();
   });
 
   const routes: Route[] = [
-    ['POST', '/v1/chat/completions', (c) => chatCompletions(deps, c.var.request)],
-    ['POST', '/v1/responses', (c) => responses(deps, c.var.request)],
-    ['POST', '/v1/caption', (c) => imageTask('caption', c, deps, c.var.request)],
-    ['POST', '/v1/ocr', (c) => imageTask('ocr', c, deps, c.var.request)],
-    ['POST', '/v1/vqa', (c) => imageTask('vqa', c, deps, c.var.request)],
-    ['GET', '/v1/models', () => jsonResponse(modelList(models))],
+    ['POST', '/v1/chat/completions', (c) => once(c, () => chatCompletions(deps, c.var.request))],
+    ['POST', '/v1/responses', (c) => once(c, () => responses(deps, c.var.request))],
+    ['POST', '/v1/caption', (c) => once(c, () => imageTask('caption', c, deps, c.var.request))],
+    ['POST', '/v1/ocr', (c) => once(c, () => imageTask('ocr', c, deps, c.var.request))],
+    ['POST', '/v1/vqa', (c) => once(c, () => imageTask('vqa', c, deps, c.var.request))],
+    ['GET', '/v1/models', (c) => jsonResponse(modelList(modelsFor(c.var.request.tenant)))],
     // A name may hold slashes, as Hugging Face's do.
-    ['GET', '/v1/models/:model{.+}', (c) => jsonResponse(named(c.req.param('model') ?? ''))],
+    ['GET', '/v1/models/:model{.+}', (c) => jsonResponse(named(c.req.param('model') ?? '', c.var.request.tenant))],
     ['GET', '/openapi.json', () => jsonResponse(api())],
     ['GET', '/docs', () => docsPage(api())],
     ['GET', '/healthz', () => jsonResponse({ status: 'ok' })],
@@ -54,13 +64,29 @@ export function createApp(deps: Deps): App {
       },
     ],
     ['GET', '/metrics', (c) => serveMetrics(c.req.raw.headers, deps)],
+    ...(config.tenancy === null ? [] : tenantRoutes(config.tenancy, deps)),
     ...(config.playground ? playgroundRoutes(deps) : []),
   ];
   addRoutes(app, routes);
   return app;
 
-  function named(name: string): Model {
-    const found = models.find(({ id }) => id === name);
+  /** A tenant may repeat a request without being answered, or billed, twice. */
+  function once(c: Context<Env>, answer: () => Promise<Response>): Promise<Response> {
+    const { tenancy } = config;
+    const { tenant } = c.var.request;
+    return tenancy === null || tenant === null
+      ? answer()
+      : answerOnce({ tenancy, tenant, context: c.var.request, newId: deps.newId }, answer);
+  }
+
+  /** A tenant sees its own models, under its own names. */
+  function modelsFor(tenant: Tenant | null): Model[] {
+    const own = tenant?.settings.models ?? null;
+    return own === null ? models : Object.keys(own).map((name) => model(name, startedSeconds));
+  }
+
+  function named(name: string, tenant: Tenant | null): Model {
+    const found = modelsFor(tenant).find(({ id }) => id === name);
     if (found === undefined) {
       throw new RequestError({ kind: 'model-not-found', model: name });
     }

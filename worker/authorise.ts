@@ -19,10 +19,7 @@ export async function authorise(
   if (keys === null) {
     return null;
   }
-  const key = /^bearer +(\S+)$/i.exec(headers.get('authorization') ?? '')?.[1];
-  if (key === undefined || key.length > API_KEY_MAX_CHARS) {
-    throw new RequestError({ kind: 'unauthorized', message: 'Send your API key as "Authorization: Bearer KEY"' });
-  }
+  const key = bearerKey(headers);
   const found = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(key));
   let name: string | null = null;
   for (const { id, sha256 } of keys.listed) {
@@ -33,6 +30,15 @@ export async function authorise(
     throw new RequestError({ kind: 'unauthorized', message: 'The API key is not valid' });
   }
   return name;
+}
+
+/** @throws RequestError `unauthorized` */
+export function bearerKey(headers: Headers): string {
+  const key = /^bearer +(\S+)$/i.exec(headers.get('authorization') ?? '')?.[1];
+  if (key === undefined || key.length > API_KEY_MAX_CHARS) {
+    throw new RequestError({ kind: 'unauthorized', message: 'Send your API key as "Authorization: Bearer KEY"' });
+  }
+  return key;
 }
 
 async function nameOfStored(

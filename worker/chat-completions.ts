@@ -6,9 +6,11 @@ import {
 } from '../src/core/limits.ts';
 import { type AnswerForm, chatForm } from '../src/core/protocol/answer-form.ts';
 import { type ChatRequest, parseChatRequest } from '../src/core/protocol/chat-request.ts';
+import type { ImageTask } from '../src/core/protocol/image-task-request.ts';
 import { inTermsOf } from '../src/core/protocol/request-field.ts';
 import { SSE_HEADERS } from '../src/core/protocol/sse.ts';
 import { ATTEMPTS_HEADER, attemptsHeader } from '../src/core/upstream/attempts-header.ts';
+import { type ModelRoute, routeModel } from '../src/core/tenants/route-model.ts';
 import { askForStream, askForWhole, type ModelRun, type Question } from './ask-model.ts';
 import type { Deps } from './deps.ts';
 import { imagesByWire } from './images-by-wire.ts';
@@ -19,11 +21,18 @@ import { parseJson } from './read-body.ts';
 import { relayAnswer } from './relay-stream.ts';
 import type { RequestContext } from './request-context.ts';
 import { jsonResponse, textResponse } from './sized-response.ts';
+import { admit, boundAnswer } from './tenants/admit.ts';
+import { answerCached, wantsCache } from './tenants/answer-cache.ts';
+import { requireScope } from './tenants/identify-tenant.ts';
 
 /** A question to the model, wherever it came from, and how its answer is to be written. */
 export interface ChatTask {
   chat: ChatRequest;
   form: AnswerForm;
+  /** Who answers, where that is decided already. */
+  route?: ModelRoute;
+  /** What the route is for; a tenant's model may not take every task. Absent is a chat. */
+  task?: 'chat' | ImageTask;
   /** Images that came beside the request; see {@link ImageContext}. */
   enclosed?: ImageContext['enclosed'];
 }
@@ -45,60 +54,78 @@ export async function answerChat(task: ChatTask, deps: Deps, context: RequestCon
 }
 
 async function answer(
-  { chat, form, enclosed = new Map() }: ChatTask,
+  { chat: asked, form, route: given, task = 'chat', enclosed = new Map() }: ChatTask,
   deps: Deps,
   context: RequestContext,
 ): Promise<Response> {
   const { config } = deps;
-  const { stopwatch, record } = context;
-  const chain = modelChain(chat, config);
+  const { stopwatch, record, tenant } = context;
+  if (tenant !== null) {
+    requireScope(tenant, 'chat');
+  }
+  const chat = tenant === null ? asked : boundAnswer(asked, tenant.settings);
+  const route = tenant === null ? given : routeModel(tenant.settings, chat, task);
+  const chain = modelChain(chat, config, route);
   record.note({ model: chat.model, stream: chat.stream });
 
   const stop = new AbortController();
   const signal = AbortSignal.any([context.signal, stop.signal]);
   const images = imagesByWire(chat, deps, { stopwatch, signal, enclosed });
   // What is wrong with an image is told before any upstream is called.
-  record.note({ images: (await images(chain[0]?.[0]?.wire ?? 'original')).length });
-  const question: Question = {
-    chat,
-    chain,
-    images,
-    place: context.place,
-    patienceMs: chat.stream ? COLD_START_MAX_MS : patienceOf(context.headers),
-    requestId: context.requestId,
-    identity: { id: `chatcmpl-${deps.newId()}`, created: deps.unixSeconds(), model: chat.model },
-    signal,
-    waitUntil: context.waitUntil,
-  };
-
-  if (!chat.stream) {
-    const body = form.whole(await outcomeOf(askForWhole(deps, question)));
-    const headers = { 'server-timing': stopwatch.header() };
-    return typeof body === 'string' ? textResponse(body, { headers }) : jsonResponse(body, { headers });
+  const [first] = chain[0] ?? [];
+  const prepared = await images(first?.wire ?? 'original');
+  record.note({ images: prepared.length });
+  if (tenant === null || config.tenancy === null || !wantsCache(context)) {
+    return ask();
   }
-  const run = askForStream(deps, question);
-  // A failure within the grace keeps its real HTTP status; later ones can only be told in-band.
-  await outcomeOf(run, config.streamGraceMs);
-  const stream = relayAnswer(whenBound(run), {
-    identity: question.identity,
-    includeUsage: chat.includeUsage || form.showsUsage,
-    writer: form.stream(question.identity),
-    stop,
-    signal,
-    onEnd: (end, bytesOut) => record.close(end, bytesOut),
-  });
-  return new Response(stream, { headers: { ...SSE_HEADERS, 'server-timing': stopwatch.header() } });
+  const question = { chat, upstreamModel: first?.model ?? '', images: prepared, form: context.asks };
+  return answerCached(question, { ...deps, tenancy: config.tenancy, tenant, context }, ask);
 
-  /** Waits for what became of the calls, and tells the client of them. */
-  async function outcomeOf<Answer>(asked: ModelRun<Answer>): Promise<Answer>;
-  async function outcomeOf<Answer>(asked: ModelRun<Answer>, graceMs: number): Promise<Answer | null>;
-  async function outcomeOf<Answer>(asked: ModelRun<Answer>, graceMs?: number): Promise<Answer | null> {
-    record.called(asked.ledger);
-    const given = stopwatch.time('upstream', () => asked.answer);
-    try {
-      return await (graceMs === undefined ? given : orTimeout(given, graceMs));
-    } finally {
-      context.header(ATTEMPTS_HEADER, attemptsHeader(asked.state()));
+  async function ask(): Promise<Response> {
+    if (tenant !== null) {
+      await admit(chat, tenant, deps.newId(), context);
+    }
+    const question: Question = {
+      chat,
+      chain,
+      images,
+      place: context.place,
+      patienceMs: chat.stream ? COLD_START_MAX_MS : patienceOf(context.headers),
+      requestId: context.requestId,
+      identity: { id: `chatcmpl-${deps.newId()}`, created: deps.unixSeconds(), model: chat.model },
+      signal,
+      waitUntil: context.waitUntil,
+    };
+
+    if (!chat.stream) {
+      const body = form.whole(await outcomeOf(askForWhole(deps, question)));
+      const headers = { 'server-timing': stopwatch.header() };
+      return typeof body === 'string' ? textResponse(body, { headers }) : jsonResponse(body, { headers });
+    }
+    const run = askForStream(deps, question);
+    // A failure within the grace keeps its real HTTP status; later ones can only be told in-band.
+    await outcomeOf(run, config.streamGraceMs);
+    const stream = relayAnswer(whenBound(run), {
+      identity: question.identity,
+      includeUsage: chat.includeUsage || form.showsUsage,
+      writer: form.stream(question.identity),
+      stop,
+      signal,
+      onEnd: (end, bytesOut) => record.close(end, bytesOut),
+    });
+    return new Response(stream, { headers: { ...SSE_HEADERS, 'server-timing': stopwatch.header() } });
+
+    /** Waits for what became of the calls, and tells the client of them. */
+    async function outcomeOf<Answer>(asked: ModelRun<Answer>): Promise<Answer>;
+    async function outcomeOf<Answer>(asked: ModelRun<Answer>, graceMs: number): Promise<Answer | null>;
+    async function outcomeOf<Answer>(asked: ModelRun<Answer>, graceMs?: number): Promise<Answer | null> {
+      record.called(asked.ledger);
+      const given = stopwatch.time('upstream', () => asked.answer);
+      try {
+        return await (graceMs === undefined ? given : orTimeout(given, graceMs));
+      } finally {
+        context.header(ATTEMPTS_HEADER, attemptsHeader(asked.state()));
+      }
     }
   }
 }

@@ -8,6 +8,7 @@ import {
 import type { TaskPrompts } from '../src/core/protocol/image-task-request.ts';
 import { type ApiKeys, kvKeys, listedKeys } from './api-keys.ts';
 import { taskPromptsSchema } from './task-prompts.ts';
+import { type Tenancy, tenancyVariables } from './tenants/tenancy.ts';
 import { readFallbacks, readUpstreams, type Upstream } from './upstream-config.ts';
 import { numberVariable, readVariables } from './variables.ts';
 
@@ -27,8 +28,10 @@ export type PatchEmbed = 'kernel' | 'onnxruntime';
 export interface Config {
   /** The model's name towards clients. */
   model: string;
-  /** Who may ask; null serves anybody, which must be asked for. */
+  /** Who may ask; null serves anybody, which must be asked for. Where there are tenants, their keys are elsewhere. */
   keys: ApiKeys | null;
+  /** Null where the worker serves no tenants. */
+  tenancy: Tenancy | null;
   /** Who may read /metrics; `off` hides the route. */
   metrics: 'off' | 'open' | ApiKeys;
   /** Where data points of requests go, if anywhere. */
@@ -54,7 +57,8 @@ export interface Config {
 const binding = <Type>() => z.custom<Type>(isBinding, 'expected the binding');
 
 const auth = z.discriminatedUnion('AUTH', [
-  z.object({ AUTH: z.literal('none') }).transform(() => null),
+  z.object({ AUTH: z.literal('none') }).transform(() => ({ keys: null, tenancy: null })),
+  tenancyVariables.transform((tenancy) => ({ keys: { listed: [], store: null }, tenancy })),
   z
     .object({
       AUTH: z.literal('key'),
@@ -65,9 +69,9 @@ const auth = z.discriminatedUnion('AUTH', [
       path: ['API_KEY_SHA256'],
       message: 'expected this secret, or the binding API_KEYS of a KV namespace; AUTH = "none" serves anybody',
     })
-    .transform(({ API_KEY_SHA256, API_KEYS }): ApiKeys => ({
-      listed: API_KEY_SHA256 ?? [],
-      store: API_KEYS === undefined ? null : kvKeys(API_KEYS),
+    .transform(({ API_KEY_SHA256, API_KEYS }) => ({
+      keys: { listed: API_KEY_SHA256 ?? [], store: API_KEYS === undefined ? null : kvKeys(API_KEYS) },
+      tenancy: null,
     })),
 ]);
 
@@ -114,7 +118,7 @@ export function readConfig(env: object): Config {
   const upstreams = readUpstreams(env, vars.MODEL);
   return {
     model: vars.MODEL,
-    keys: readVariables(auth, env),
+    ...readVariables(auth, env),
     metrics: readVariables(metrics, env),
     analytics: vars.ANALYTICS ?? null,
     taskPrompts: vars.TASK_PROMPTS,

@@ -18,7 +18,7 @@ export function errorResponse(error: unknown): Response {
   const { status, body, retryAfterSeconds } = toWireError(failure);
   const response = jsonResponse(body, { status });
   // Told on every error: openai-node retries any 5xx and 409 by itself; a wrong setting does not heal in half a second.
-  response.headers.set('x-should-retry', String(isRetryable(failure, status)));
+  response.headers.set('x-should-retry', String(isRetryable(failure)));
   if (retryAfterSeconds !== undefined) {
     response.headers.set('retry-after', String(Math.ceil(retryAfterSeconds)));
     response.headers.set('retry-after-ms', String(Math.ceil(retryAfterSeconds * 1000)));
@@ -27,9 +27,12 @@ export function errorResponse(error: unknown): Response {
 }
 
 /** Whether the same request may succeed a moment later; decided here and nowhere else. */
-function isRetryable(failure: Failure, status: number): boolean {
+export function isRetryable(failure: Failure): boolean {
   if (failure.kind === 'upstream-rejected') {
     return failure.status >= 500;
   }
-  return status >= 500 && failure.kind !== 'misconfigured' && failure.kind !== 'upstream-blind';
+  if (failure.kind === 'rate-limited' || failure.kind === 'in-progress') {
+    return true;
+  }
+  return toWireError(failure).status >= 500 && failure.kind !== 'misconfigured' && failure.kind !== 'upstream-blind';
 }

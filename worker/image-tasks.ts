@@ -2,6 +2,7 @@ import type { Context } from 'hono';
 import { accepts } from 'hono/accepts';
 import { imageTaskForm } from '../src/core/protocol/image-task-answer.ts';
 import { type ImageTask, parseImageTask } from '../src/core/protocol/image-task-request.ts';
+import { defaultModel } from '../src/core/tenants/route-model.ts';
 import { answerChat, startLoading } from './chat-completions.ts';
 import type { Deps } from './deps.ts';
 import { ENCLOSED_IMAGE, readImageTask } from './read-image-task.ts';
@@ -17,13 +18,14 @@ export async function imageTask(task: ImageTask, c: Context, deps: Deps, context
   const form = FORMS[wanted as keyof typeof FORMS];
   const { fields, file } = await readImageTask(c.req.raw, context);
   const chat = parseImageTask(task, fields, {
-    defaultModel: config.model,
+    defaultModel: context.tenant === null ? config.model : defaultModel(context.tenant.settings, task, config.model),
     prompts: config.taskPrompts,
     stream: form === 'stream',
   });
   return answerChat(
     {
       chat,
+      task,
       form: imageTaskForm(task, form === 'text' ? 'text' : 'json'),
       enclosed: new Map(file === null ? [] : [[ENCLOSED_IMAGE, file]]),
     },

@@ -2,7 +2,7 @@ import { base64Length, decodeBase64 } from '../src/core/bytes/base64.ts';
 import { MalformedFile } from '../src/core/bytes/malformed-file.ts';
 import { IMAGE_FETCH_TIMEOUT_MS, IMAGE_MAX_BYTES, IMAGE_REDIRECTS_MAX } from '../src/core/limits.ts';
 import { RequestError } from '../src/core/protocol/failure.ts';
-import { denyReason } from './public-url.ts';
+import { denyReason, parsePublicUrl } from './public-url.ts';
 import { declaredLength, readLimited } from './read-body.ts';
 
 type Fetch = (input: string, init: RequestInit) => Promise<Response>;
@@ -65,7 +65,7 @@ async function download(
       { cause },
     );
   const timeout = AbortSignal.timeout(IMAGE_FETCH_TIMEOUT_MS);
-  let url = parseUrl(first);
+  let url = parsePublicUrl(first);
   try {
     for (let hop = 0; hop <= IMAGE_REDIRECTS_MAX; hop++) {
       const reason = url === null ? 'it is not a data: or https: URL' : denyReason(url);
@@ -80,7 +80,7 @@ async function download(
       const location = response.headers.get('location');
       if (response.status >= 300 && response.status < 400 && location !== null) {
         await response.body?.cancel();
-        url = parseUrl(location, url);
+        url = parsePublicUrl(location, url);
         continue;
       }
       if (response.status !== 200) {
@@ -99,8 +99,4 @@ async function download(
     );
   }
   throw unreachable(`more than ${IMAGE_REDIRECTS_MAX} redirects`);
-}
-
-function parseUrl(text: string, base?: URL): URL | null {
-  return URL.canParse(text, base?.href) ? new URL(text, base?.href) : null;
 }

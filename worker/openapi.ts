@@ -43,11 +43,13 @@ type Direction = 'input' | 'output';
 /**
  * The API as an OpenAPI 3.1 document, made from the schemas that validate requests. Zod writes the JSON Schemas itself:
  * no second library has to understand its schemas, and none reads a body before its size is known.
+ *
+ * @param more operations that this deployment has besides.
  */
-export function describeApi(): ApiDescription {
+export function describeApi(more: readonly Operation[] = []): ApiDescription {
   const schemas: ApiDescription['components']['schemas'] = { Error: jsonSchema(errorSchema, 'output') };
   const paths: ApiDescription['paths'] = {};
-  for (const operation of OPERATIONS) {
+  for (const operation of [...OPERATIONS, ...more]) {
     paths[operation.path] = { ...paths[operation.path], [operation.method]: describeOperation(operation, schemas) };
   }
   return {
@@ -66,7 +68,7 @@ export function describeApi(): ApiDescription {
 }
 
 function describeOperation(operation: Operation, schemas: Record<string, JsonSchema>): OperationObject {
-  const { id, summary, description, tag, open, pathParameters, query, request, answer } = operation;
+  const { id, summary, description, tag, open, pathParameters, query, request, answer, status = 200 } = operation;
   const parameters = [...parametersOf('path', pathParameters), ...parametersOf('query', query)];
   return {
     operationId: id,
@@ -79,7 +81,7 @@ function describeOperation(operation: Operation, schemas: Record<string, JsonSch
       ? {}
       : { requestBody: { required: true, content: contentOf(request, 'input', schemas) } }),
     responses: {
-      200: { description: 'The answer', content: contentOf(answer, 'output', schemas) },
+      [status]: { description: 'The answer', content: contentOf(answer, 'output', schemas) },
       default: {
         description: 'What went wrong, as OpenAI writes it',
         content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } },

@@ -7,6 +7,7 @@
 
 const PRIVATE_SUFFIXES = [
   'localhost',
+  'localdomain',
   'local',
   'internal',
   'intranet',
@@ -15,11 +16,26 @@ const PRIVATE_SUFFIXES = [
   'corp',
   'private',
   'test',
+  'invalid',
   'onion',
+  // Names that resolve to whatever address they spell.
+  'nip.io',
+  'sslip.io',
+  'xip.io',
+  'localtest.me',
+  'lvh.me',
 ];
 
-/** Why a URL must not be fetched, or null where it may. */
-export function denyReason(url: URL): string | null {
+export function parsePublicUrl(text: string, base?: URL): URL | null {
+  return URL.canParse(text, base?.href) ? new URL(text, base?.href) : null;
+}
+
+/**
+ * Why a URL must not be fetched, or null where it may.
+ *
+ * @param ownHost name under which this worker is reached, where it is known: it does not call itself for a client.
+ */
+export function denyReason(url: URL, ownHost: string | null = null): string | null {
   if (url.protocol !== 'https:') {
     return `the scheme ${url.protocol.slice(0, 16)} is not https:`;
   }
@@ -37,6 +53,9 @@ export function denyReason(url: URL): string | null {
   const labels = host.split('.');
   if (labels.length < 2 || PRIVATE_SUFFIXES.some((suffix) => host === suffix || host.endsWith(`.${suffix}`))) {
     return 'its host is not a public name';
+  }
+  if (ownHost !== null && host === ownHost) {
+    return 'its host is this worker';
   }
   return null;
 }

@@ -1,5 +1,6 @@
 import type { Place } from '../src/core/upstream/region.ts';
 import type { Deps } from './deps.ts';
+import type { Tenant } from './tenants/identify-tenant.ts';
 import { readBytes } from './read-body.ts';
 import { openRecord, type RequestRecord } from './request-record.ts';
 import { startStopwatch, type Stopwatch } from './stopwatch.ts';
@@ -8,6 +9,12 @@ import { startStopwatch, type Stopwatch } from './stopwatch.ts';
 export interface RequestContext extends ResponseSeams {
   requestId: string;
   headers: Headers;
+  /** Name under which the worker was called. */
+  host: string;
+  /** What is asked for beside the body: path, query, form of the answer. */
+  asks: string;
+  /** For whom it is; null where the worker serves no tenants. Set by the check of the key. */
+  tenant: Tenant | null;
   /** Where the client is, as far as Cloudflare tells. */
   place: Place;
   /** Aborted when the client leaves. */
@@ -34,12 +41,16 @@ export function openRequest(
   { now, trace, record: emit }: RequestSeams,
   response: ResponseSeams,
 ): RequestContext {
+  const { hostname, pathname, search } = new URL(request.url);
   const stopwatch = startStopwatch(now, trace);
   const record = openRecord({ id: requestId, method: request.method, now, stopwatch, emit });
   return {
     ...response,
     requestId,
     headers: request.headers,
+    host: hostname,
+    asks: [pathname, search, request.headers.get('accept')].join('\n'),
+    tenant: null,
     place: placeOf(request.cf),
     signal: request.signal,
     stopwatch,

@@ -51,6 +51,8 @@ export interface RequestRecord {
   note(facts: Partial<Facts>): void;
   /** Model servers are being called; what came of it is asked when the record closes. */
   called(ledger: () => Ledger): void;
+  /** Told at the end what the request cost. */
+  afterwards(tell: (ledger: Ledger) => void): void;
   /** The first call counts; a stream's end may be noticed in several places. */
   close(end: RequestEnd, bytesOut: number): void;
 }
@@ -68,8 +70,12 @@ export function openRecord({ id, method, now, stopwatch, emit }: RecordSeams): R
   const startMs = now();
   let facts: Facts = { route: null, model: null, key: null, stream: false, images: 0, bytesIn: 0 };
   let ledger: () => Ledger = () => NO_CALLS;
+  const listeners: ((cost: Ledger) => void)[] = [];
   let open = true;
   return {
+    afterwards(tell) {
+      listeners.push(tell);
+    },
     note(more) {
       facts = { ...facts, ...more };
     },
@@ -83,6 +89,9 @@ export function openRecord({ id, method, now, stopwatch, emit }: RecordSeams): R
       open = false;
       const { calls, billed } = ledger();
       const answer = billed === null ? undefined : calls[billed];
+      for (const tell of listeners) {
+        tell({ calls, billed });
+      }
       emit({
         ...facts,
         request: id,

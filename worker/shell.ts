@@ -4,13 +4,15 @@ import { requestId, type RequestIdVariables } from 'hono/request-id';
 import { RequestError } from '../src/core/protocol/failure.ts';
 import { ATTEMPTS_HEADER } from '../src/core/upstream/attempts-header.ts';
 import { errorResponse } from './error-response.ts';
+import { CACHE_HEADER } from './tenants/answer-cache.ts';
+import { REPLAYED_HEADER } from './tenants/idempotency.ts';
 import { openRequest, type RequestContext, type RequestSeams } from './request-context.ts';
 
 export interface Env {
   Variables: RequestIdVariables & { request: RequestContext };
 }
 
-type Method = 'GET' | 'POST';
+type Method = 'GET' | 'POST' | 'DELETE';
 export type Route = [method: Method, path: string, answer: (c: Context<Env>) => Response | Promise<Response>];
 
 /** What a browser's script may read beside the usual headers. */
@@ -21,7 +23,12 @@ const EXPOSED_HEADERS = [
   'retry-after-ms',
   'x-should-retry',
   ATTEMPTS_HEADER,
+  REPLAYED_HEADER,
+  CACHE_HEADER,
+  ...['requests', 'tokens'].flatMap((of) => ['limit', 'remaining', 'reset'].map((what) => `x-ratelimit-${what}-${of}`)),
 ];
+/** Where something may be deleted. */
+const HAS_DELETE = /^\/(v1\/(jobs|tenant)|admin)\//;
 const PREFLIGHT_MAX_AGE_SECONDS = 86_400;
 
 /**
@@ -42,7 +49,7 @@ export function openShell(seams: RequestSeams): Hono<Env> {
   });
   const allowBrowsers = cors({
     origin: '*',
-    allowMethods: ['GET', 'POST'],
+    allowMethods: (_, c) => (HAS_DELETE.test(c.req.path) ? ['GET', 'POST', 'DELETE'] : ['GET', 'POST']),
     exposeHeaders: EXPOSED_HEADERS,
     maxAge: PREFLIGHT_MAX_AGE_SECONDS,
   });
@@ -55,16 +62,20 @@ export function openShell(seams: RequestSeams): Hono<Env> {
   return app;
 }
 
-/** Adds routes; for other methods each answers 405. */
+/** Adds routes; for methods that a path has none for, it answers 405. */
 export function addRoutes(app: Hono<Env>, routes: readonly Route[]): void {
+  const allowed = new Map<string, Method[]>();
   for (const [method, path, answer] of routes) {
+    allowed.set(path, [...(allowed.get(path) ?? []), method]);
     app.on(method, path, (c) => {
       c.var.request.record.note({ route: path });
       return answer(c);
     });
+  }
+  for (const [path, methods] of allowed) {
     app.all(path, (c) => {
       c.var.request.record.note({ route: path });
-      c.header('allow', method === 'GET' ? 'GET, HEAD' : method);
+      c.header('allow', methods.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method])).join(', '));
       throw new RequestError({ kind: 'method-not-allowed', method: c.req.method, path: c.req.path });
     });
   }

@@ -1,4 +1,3 @@
-import { readdirSync, readFileSync } from 'node:fs';
 import { Agent } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { buildWorker, startBuiltWorker } from '../../examples/built-worker.ts';
@@ -6,6 +5,7 @@ import { buildArtifacts } from '../../test/support/build-artifacts.ts';
 import { percentile } from '../percentile.ts';
 import { ask } from '../worker-latency/ask.ts';
 import { startStampingUpstream } from '../worker-latency/start-stamping-upstream.ts';
+import { workerdRssMb } from '../workerd-memory.ts';
 
 const MODEL = 'vora-random';
 /** One answer is five seconds; each stream asks again until the time is over. */
@@ -78,28 +78,4 @@ export async function benchWorkerLoad({ streams, seconds }: { streams: number; s
       `workerd resident, MB: first ${rssMb[0]}, then every ten seconds ${rssMb.filter((_, i) => i % 10 === 9).join(', ')}, last ${rssMb.at(-1)}`,
   );
   return { answers, cut, rssMb, hopMs };
-}
-
-/** Of the workerd processes that this one started; Linux. */
-function workerdRssMb(): number {
-  let pages = 0;
-  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
-    const stat = readStat(pid);
-    if (stat !== null && stat.command === 'workerd' && stat.parent === process.pid) {
-      pages += stat.residentPages;
-    }
-  }
-  return Math.round((pages * 4096) / 1e6);
-}
-
-/** proc(5): `pid (command) state ppid …`, the resident set is the 24th field. */
-function readStat(pid: string): { command: string; parent: number; residentPages: number } | null {
-  try {
-    const [, command = '', rest = ''] = /^\d+ \((.*)\) (.*)$/s.exec(readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? [];
-    const fields = rest.split(' ');
-    return { command, parent: Number(fields[1]), residentPages: Number(fields[21]) };
-  } catch {
-    // The process has ended meanwhile.
-    return null;
-  }
 }

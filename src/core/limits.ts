@@ -286,3 +286,103 @@ export const GRAMMAR_KEPT_WAYS_MAX = 262_144;
 export const GRAMMAR_MASKS_MAX = 512;
 /** Grammars kept for requests that ask for the same form again. */
 export const GRAMMARS_KEPT_MAX = 8;
+
+/** A receiver's time to answer a webhook; Standard Webhooks asks for 15 to 30 seconds. */
+export const WEBHOOK_TIMEOUT_MS = 15_000;
+/** A receiver may put a retry off by so much; more would outlive the message. */
+export const WEBHOOK_RETRY_AFTER_MAX_SECONDS = 86_400;
+/** Share of a retry's wait that is added at random, so that messages which failed together come back apart. */
+export const WEBHOOK_JITTER = 0.1;
+/** Body of a webhook; Standard Webhooks advises 20 kB. A larger full payload leaves thin. */
+export const WEBHOOK_BODY_MAX_BYTES = 20_000;
+/** URL of a webhook; browsers and proxies stop at 2 to 8 kB. */
+export const WEBHOOK_URL_MAX_CHARS = 2048;
+/** How long a rotated secret still signs beside the new one. */
+export const WEBHOOK_SECRET_OVERLAP_SECONDS = 86_400;
+
+/** Tenant ids stand in storage keys and in R2 paths. */
+export const TENANT_ID_MAX_CHARS = 40;
+/** Name of a tenant, of a key or of a receiver, for people. */
+export const TENANT_NAME_MAX_CHARS = 128;
+/** Models of one tenant; its settings travel in each key's record. */
+export const TENANT_MODELS_MAX = 64;
+/** Quotas of one tenant: two things counted over four windows. */
+export const QUOTAS_MAX = 8;
+/** Counts stay exact integers. */
+export const QUOTA_LIMIT_MAX = Number.MAX_SAFE_INTEGER;
+/** Live keys of one purpose: the one in use and the one that replaces it. */
+export const LIVE_KEYS_MAX = 2;
+/** Purposes of a tenant's keys; one for each service that calls. */
+export const KEY_PURPOSES_MAX = 32;
+/** How long a rotated key works on by default, and at most. */
+export const KEY_OVERLAP_SECONDS = 86_400;
+export const KEY_OVERLAP_MAX_SECONDS = 30 * 86_400;
+/** How long KV may answer from its cache about a tenant's key: KV's own minimum. */
+export const TENANT_KEY_CACHE_SECONDS = 30;
+/** How long a request may hold a reservation; after it, what it reserved counts as used. Longer than any answer takes. */
+export const RESERVATION_SECONDS = 3600;
+/** Prompt tokens that one image may become: 4000 patches are smart_resize's largest, and an image has marks around it. */
+export const IMAGE_TOKENS_MAX = 4100;
+/** Prompt tokens of a chat template: per message, and its own words once. */
+export const TEMPLATE_TOKENS_PER_MESSAGE = 32;
+export const TEMPLATE_TOKENS = 256;
+/** Days of one usage report. */
+export const USAGE_DAYS_MAX = 400;
+/** How long a job's payload, result and log are kept: by default, and at most. */
+export const RETENTION_SECONDS = 86_400;
+export const RETENTION_MAX_SECONDS = 30 * 86_400;
+/** Between two tries to publish keys or to start work that a tenant's object could not hand over. */
+export const OUTBOX_RETRY_MS = 5_000;
+/** Bytes of a request to the admin API; settings are a few KB. */
+export const ADMIN_BODY_MAX_BYTES = 64 * 1024;
+/** Period of the TENANT_GATE binding in wrangler.toml; a client that was turned away waits for it. */
+export const RATE_GATE_PERIOD_SECONDS = 10;
+
+/** Images of one call: a job each. */
+export const JOBS_PER_CALL_MAX = 1000;
+/** A client's own name for a job. */
+export const JOB_REF_MAX_CHARS = 128;
+/** Key of an object in the bucket of uploads; R2's own limit is 1024 bytes, the tenant's folder included. */
+export const UPLOAD_KEY_MAX_CHARS = 900;
+/** Idempotency keys; a UUID has 36 characters. */
+export const IDEMPOTENCY_KEY_MAX_CHARS = 255;
+/** How long an idempotency key is remembered. */
+export const IDEMPOTENCY_SECONDS = 86_400;
+/** Jobs on one page of a list: by default, and at most. */
+export const JOBS_PAGE = 50;
+export const JOBS_PAGE_MAX = 200;
+/** Tries of a job's question to the model beyond the first, and the wait before them, doubled each time. Each try goes
+ * through all upstreams; together they outlast a server's restart. */
+export const JOB_RETRIES = 5;
+export const JOB_RETRY_DELAY_SECONDS = 5;
+/** Longest time of one try: as long as a client that does not stream waits for an answer. */
+export const JOB_TRY_TIMEOUT_SECONDS = 600;
+/** How long a job may hold its reservation; it waits for its turn too. */
+export const JOB_LEASE_SECONDS = 7 * 86_400;
+/** Workflow instances that are created by one call; the platform's limit. */
+export const WORKFLOW_BATCH_MAX = 100;
+/** How long work may be silent before it is looked after; doubled each time, up to the second number. */
+export const WORK_WATCH_SECONDS = 60;
+export const WORK_WATCH_MAX_SECONDS = 3600;
+/** Requests to R2 at once: Workers keep six connections open. */
+export const STORE_PARALLEL = 6;
+/** Receivers of one tenant. */
+export const WEBHOOKS_MAX = 16;
+/** Rows of the delivery log on one page. */
+export const DELIVERIES_PAGE_MAX = 200;
+/** Expired jobs that one alarm deletes; the next one goes on. */
+export const EXPIRED_JOBS_PER_ALARM = 300;
+/** An answer under an idempotency key that nobody ended: its worker is gone. Longer than any answer takes. */
+export const ANSWER_LEASE_SECONDS = 900;
+/** Largest answer that is kept for a replay; a larger one is not repeated. */
+export const REPLAY_MAX_BYTES = 8 * 1024 * 1024;
+/** Rules of a tenant's uploads. */
+export const UPLOAD_RULES_MAX = 16;
+/** Longest delay of a queue's message; the platform's limit is twelve hours. */
+export const QUEUE_DELAY_MAX_SECONDS = 43_200;
+/** How often a request looks whether the same one, which is being answered, is done. */
+export const COALESCE_POLL_MS = 100;
+/** How long it waits for it, before it asks by itself. */
+export const COALESCE_PATIENCE_MS = 60_000;
+/** R2 deletes so many objects in one call. */
+export const R2_DELETE_MAX = 1000;

@@ -45,6 +45,18 @@ describe('readConfig', () => {
     expect(() => readConfig({ ...GOOD, ...change })).toThrow(new RegExp(`^Worker configuration: .*${name}: `));
   });
 
+  it('serves tenants only with all that takes', () => {
+    const bindings = { TENANTS: {}, TENANT_KEYS: {}, TENANT_DATA: {}, UPLOADS: {}, JOBS: {}, DELIVERIES: {} };
+    const whole = { ...GOOD, AUTH: 'tenants', ADMIN_KEY_SHA256: 'ab'.repeat(32), ...bindings };
+    expect(readConfig(whole)).toMatchObject({
+      keys: { listed: [], store: null },
+      tenancy: { gate: null, ownHost: null },
+    });
+    for (const name of ['ADMIN_KEY_SHA256', ...Object.keys(bindings)]) {
+      expect(() => readConfig({ ...whole, [name]: undefined })).toThrow(new RegExp(`${name}: `));
+    }
+  });
+
   it('never shows a secret', () => {
     expect(() => readConfig({ ...GOOD, AUTH: 'key', API_KEY_SHA256: 'hunter2' })).not.toThrow(/hunter2/);
   });

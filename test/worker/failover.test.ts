@@ -271,7 +271,7 @@ describe('a client that leaves', () => {
     const app = appOf({ a });
     await leave(app, 100, stream);
     await expect.poll(() => a.calls[0]?.aborted, { timeout: 1000 }).toBe(true);
-    expect(app.outcomes).toHaveLength(1);
+    await expect.poll(() => app.outcomes.length).toBe(1);
     expect(app.logged).toEqual([]);
   });
 

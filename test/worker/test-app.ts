@@ -66,6 +66,7 @@ export function testConfig(fields: Partial<Config> = {}): Config {
   return {
     model: 'vora-random',
     keys: null,
+    tenancy: null,
     metrics: 'off',
     analytics: null,
     taskPrompts: () => ({ caption: 'Describe the image.', ocr: 'Read the text.' }),

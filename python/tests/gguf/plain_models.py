@@ -24,9 +24,9 @@ SIZES = {
     "num_attention_heads": 4,
     "num_key_value_heads": 2,
     "max_position_embeddings": 2048,
-    "bos_token_id": 467,
-    "eos_token_id": 469,
-    "pad_token_id": 467,
+    "bos_token_id": 469,
+    "eos_token_id": 471,
+    "pad_token_id": 469,
     "tie_word_embeddings": False,
 }
 STRETCHED = {

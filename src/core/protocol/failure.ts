@@ -8,7 +8,13 @@
 export type Failure =
   | { kind: 'invalid-request'; param: string | null; message: string; code?: string; said?: string }
   | { kind: 'unauthorized'; message: string }
+  | { kind: 'forbidden'; message: string }
   | { kind: 'model-not-found'; model: string }
+  | { kind: 'no-such-resource'; what: string; id: string }
+  | { kind: 'conflict'; code: string; message: string }
+  | { kind: 'in-progress'; message: string; retryAfterSeconds: number }
+  | { kind: 'rate-limited'; retryAfterSeconds: number }
+  | { kind: 'quota-exceeded'; message: string; retryAfterSeconds: number }
   | { kind: 'not-found'; method: string; path: string }
   | { kind: 'method-not-allowed'; method: string; path: string }
   | { kind: 'body-too-large'; limitBytes: number }
@@ -65,6 +71,27 @@ export function toWireError(failure: Failure): WireError {
         `The model '${failure.model}' does not exist`,
         'model',
       );
+    case 'forbidden':
+      return wire(403, 'invalid_request_error', 'forbidden', failure.message);
+    case 'no-such-resource':
+      return wire(404, 'invalid_request_error', 'not_found', `There is no ${failure.what} '${failure.id}'`);
+    case 'conflict':
+      return wire(409, 'invalid_request_error', failure.code, failure.message);
+    case 'in-progress':
+      return {
+        ...wire(409, 'invalid_request_error', 'request_in_progress', failure.message),
+        retryAfterSeconds: failure.retryAfterSeconds,
+      };
+    case 'rate-limited':
+      return {
+        ...wire(429, 'requests', 'rate_limit_exceeded', 'Too many requests at once'),
+        retryAfterSeconds: failure.retryAfterSeconds,
+      };
+    case 'quota-exceeded':
+      return {
+        ...wire(429, 'insufficient_quota', 'insufficient_quota', failure.message),
+        retryAfterSeconds: failure.retryAfterSeconds,
+      };
     case 'not-found':
       return wire(404, 'invalid_request_error', 'not_found', `No route for ${failure.method} ${failure.path}`);
     case 'method-not-allowed':

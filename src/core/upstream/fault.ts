@@ -34,7 +34,13 @@ export function faultOf(failure: Failure): Fault {
     case 'upstream-unavailable':
     case 'invalid-request':
     case 'unauthorized':
+    case 'forbidden':
     case 'model-not-found':
+    case 'no-such-resource':
+    case 'conflict':
+    case 'in-progress':
+    case 'rate-limited':
+    case 'quota-exceeded':
     case 'not-found':
     case 'method-not-allowed':
     case 'body-too-large':

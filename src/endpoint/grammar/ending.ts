@@ -34,13 +34,16 @@ export function createEnding(machine: Machine, vocabulary: Vocabulary): Ending {
   }
 
   return (from, tokens) => {
+    // Each byte has a token of its own, and an end token may have to say that a text ends which could go on.
+    if (from.bytesLeft + 1 <= tokens) {
+      return true;
+    }
     if (from.bytesLeft > tokens * vocabulary.deepest) {
       return false;
     }
     const path: Configuration[] = [];
     let at = from;
     let count = counts.get(at);
-    // Each byte has a token of its own.
     for (; count === undefined && at.bytesLeft > 0 && path.length <= tokens; count = counts.get(at)) {
       path.push(at);
       at = afterToken(at);
@@ -48,7 +51,6 @@ export function createEnding(machine: Machine, vocabulary: Vocabulary): Ending {
     if (count === undefined && at.bytesLeft > 0) {
       return false;
     }
-    // Where the text may end but could go on, an end token says which.
     let behind = count ?? (at.frames.length === 0 ? 0 : 1);
     for (const before of path.toReversed()) {
       behind += 1;

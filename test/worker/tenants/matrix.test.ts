@@ -1,0 +1,131 @@
+import { list, text } from '../../support/json-answer.ts';
+import { env } from 'cloudflare:workers';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { fakeUpstream, goodAnswer } from '../fake-upstream.ts';
+import { jobLine, messageOf } from '../jobs/job-line.ts';
+import { repositoryFile } from '../repository-file.ts';
+import { dataUrl, question } from '../test-app.ts';
+
+const PNG = await repositoryFile('test/fixtures/golden/images/png-rgb.png');
+const HOOK = 'https://receiver.example/hook';
+const ADAPTER = `alice@${'0f'.repeat(8)}`;
+
+const upstream = fakeUpstream(goodAnswer());
+const line = jobLine(upstream);
+const { app } = line;
+
+interface Owner {
+  id: string;
+  key: string;
+  job: string;
+  webhook: string;
+}
+
+async function owner(settings: object): Promise<Owner> {
+  const { id, key } = await app.tenant(settings);
+  await env.UPLOADS.put(`${id}/private.png`, PNG);
+  const hook = await app.call(key, 'POST', '/v1/tenant/webhooks', { url: HOOK });
+  const webhook = text(hook.json['id']);
+  const job = await app.call(key, 'POST', '/v1/jobs', { task: 'caption', image: dataUrl(PNG), webhook });
+  await line.run(id, text(job.json['id']));
+  return { id, key, webhook, job: text(job.json['id']) };
+}
+
+let alice: Owner;
+let bob: Owner;
+
+beforeAll(async () => {
+  alice = await owner({ models: { mine: { serves: 'vora-random', adapter: ADAPTER } } });
+  bob = await owner({});
+});
+
+/** What is another tenant's does not exist: the same answer as for what nobody has. */
+describe('of another tenant are unreachable', () => {
+  it.each<[string, string, (a: Owner) => string]>([
+    ['a job', 'GET', ({ job }) => `/v1/jobs/${job}`],
+    ['the end of a job', 'POST', ({ job }) => `/v1/jobs/${job}/cancel`],
+    ['the deletion of a job', 'DELETE', ({ job }) => `/v1/jobs/${job}`],
+    ['a webhook and its secret', 'GET', ({ webhook }) => `/v1/tenant/webhooks/${webhook}`],
+    ['the rotation of a webhook', 'POST', ({ webhook }) => `/v1/tenant/webhooks/${webhook}/rotate`],
+    ['the removal of a webhook', 'DELETE', ({ webhook }) => `/v1/tenant/webhooks/${webhook}`],
+    ['a redelivery', 'POST', ({ job }) => `/v1/tenant/deliveries/${messageOf(job)}/redeliver`],
+    ['the revocation of a key', 'DELETE', ({ key }) => `/v1/tenant/keys/${key.split('_')[1]}`],
+    ['the rotation of a key', 'POST', ({ key }) => `/v1/tenant/keys/${key.split('_')[1]}/rotate`],
+  ])('%s', async (_, method, path) => {
+    const theirs = await app.call(bob.key, method, path(alice));
+    expect(theirs).toMatchObject({ status: 404, json: { error: { code: 'not_found' } } });
+  });
+
+  it('though they are there for their owner', async () => {
+    for (const path of [`/v1/jobs/${alice.job}`, `/v1/tenant/webhooks/${alice.webhook}`]) {
+      expect((await app.call(alice.key, 'GET', path)).status).toBe(200);
+    }
+  });
+
+  it('jobs in a list, by batch too', async () => {
+    const mine = list((await app.call(alice.key, 'GET', '/v1/jobs')).json['data']);
+    const batch = text(mine[0]?.['batch_id']);
+    const theirs = list((await app.call(bob.key, 'GET', `/v1/jobs?batch=${batch}`)).json['data']);
+    expect([mine.length, theirs.length]).toEqual([1, 0]);
+  });
+
+  it('deliveries in a list', async () => {
+    const theirs = list((await app.call(bob.key, 'GET', `/v1/tenant/deliveries?job=${alice.job}`)).json['data']);
+    expect(theirs).toEqual([]);
+  });
+
+  it('webhooks as the target of a job', async () => {
+    const body = { task: 'caption', image: dataUrl(PNG), webhook: alice.webhook };
+    expect((await app.call(bob.key, 'POST', '/v1/jobs', body)).status).toBe(404);
+  });
+
+  it.each(['r2:../ALICE/private.png', 'r2:ALICE/private.png'])('uploads, as %s', async (pattern) => {
+    const image = pattern.replace('ALICE', alice.id);
+    const { json } = await app.call(bob.key, 'POST', '/v1/jobs', { task: 'caption', image });
+    await line.run(bob.id, text(json['id']));
+    const job = await app.call(bob.key, 'GET', `/v1/jobs/${text(json['id'])}`);
+    expect(job.json).toMatchObject({ status: 'failed', error: { code: 'invalid_image_url' } });
+  });
+
+  it('adapters, by name or by hash', async () => {
+    for (const model of ['mine', ADAPTER]) {
+      const answer = await app.call(bob.key, 'POST', '/v1/chat/completions', { model, ...question('Hi') });
+      expect(answer.status).toBe(404);
+    }
+    expect(upstream.calls.some(({ body }) => body['model'] === ADAPTER)).toBe(true);
+    const before = upstream.calls.length;
+    await app.call(bob.key, 'POST', '/v1/jobs', { task: 'caption', image: dataUrl(PNG), model: ADAPTER });
+    expect(upstream.calls).toHaveLength(before);
+  });
+
+  it('results, under ids of one’s own', async () => {
+    // Objects of a job are found by tenant and job together.
+    await line.run(bob.id, alice.job);
+    expect((await env.TENANT_DATA.list({ prefix: `${bob.id}/jobs/${alice.job}` })).objects).toEqual([]);
+  });
+
+  it('idempotency keys', async () => {
+    const send = async (key: string) => {
+      const response = await app.fetch('/v1/jobs', {
+        method: 'POST',
+        headers: { authorization: `Bearer ${key}`, 'idempotency-key': 'shared' },
+        body: JSON.stringify({ task: 'caption', image: dataUrl(PNG) }),
+      });
+      return response.json<{ id: string }>();
+    };
+    expect((await send(alice.key)).id).not.toBe((await send(bob.key)).id);
+  });
+
+  it('uuids and cache salts: no client may name one', async () => {
+    for (const field of [{ cache_salt: 'x' }, { uuid: 'x' }]) {
+      const body = { model: 'vora-random', ...question('Hi'), ...field };
+      expect((await app.call(bob.key, 'POST', '/v1/chat/completions', body)).status).toBe(400);
+    }
+  });
+
+  it('keys: a message is signed by its own tenant alone', async () => {
+    await line.deliver(alice.id, messageOf(alice.job));
+    await line.deliver(bob.id, messageOf(alice.job));
+    expect(line.received).toHaveLength(1);
+  });
+});
