@@ -18,8 +18,8 @@ export interface TenantsWorkerPlan {
   bindings: Record<string, string | number>;
 }
 
-const planFile = process.argv[2];
-if (planFile !== undefined) {
+if (import.meta.main) {
+  const planFile = process.argv[2] ?? '';
   await startTenantsWorker(JSON.parse(await readFile(planFile, 'utf8')) as TenantsWorkerPlan);
   // Whoever started it is gone.
   process.stdin.resume().on('end', () => process.exit());

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from training.dataset import thin
 from training.dialogue import CELL_COUNT, TURNS_LENGTH
 from training.optimizer import Optimizers
 from training.precision import multiplies_bf16
@@ -14,7 +15,7 @@ from training.recipe import SMOKE
 from training.study_claims import Claim
 from training.study_cost import step_bytes
 from training.study_intervals import Estimate, SeedSpread, difference, mean, pooled_spread, ratio
-from training.study_training import Lesson, build_student, thin
+from training.study_training import Lesson, build_student
 from training.study_variant import VARIANTS, variant
 from training.vora_stage import Apprenticeship
 
