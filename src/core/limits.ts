@@ -115,6 +115,8 @@ export const ANSWER_TOKENS_MAX = 1_048_576;
 export const METADATA_PAIRS_MAX = 16;
 export const METADATA_KEY_MAX_CHARS = 64;
 export const METADATA_VALUE_MAX_CHARS = 512;
+/** Names of images and salts of caches, from a worker: hashes in hex take 64. */
+export const IMAGE_UUID_MAX_CHARS = 128;
 /** Model names are paths or short tags. */
 export const MODEL_NAME_MAX_CHARS = 256;
 /** One SSE event from upstream; a token's chunk is under 1 KB, an error object a few KB. */
@@ -253,6 +255,12 @@ export const THREADS_MAX = 256;
 
 /** Requests that wait at the endpoint; each holds its embeddings, 15 MB for a 1024-patch image at 7B. */
 export const QUEUE_MAX_SEQUENCES = 16;
+/** Embeddings that the endpoint keeps for later turns: 35 images of 1024 patches at 7B, whose rows take 15 MB each. */
+export const IMAGE_STORE_MAX_BYTES = 512 * 1024 * 1024;
+/** Keys and values that the endpoint keeps for later turns, unless told: those of 9 000 positions at 7B, 115 kB each. */
+export const PREFIX_CACHE_DEFAULT_BYTES = 1024 * 1024 * 1024;
+/** The most that may be asked for. */
+export const PREFIX_CACHE_MAX_BYTES = 1024 * 1024 * 1024 * 1024;
 /** Requests whose body or images the endpoint is reading; each may hold ENDPOINT_BODY_MAX_BYTES and a decoded image. */
 export const READING_MAX_REQUESTS = 16;
 /** Tokens of images side by side, which attend to each other in one piece: eight images of 1024. The mask of such a run

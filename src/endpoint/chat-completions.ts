@@ -94,9 +94,12 @@ function requireModel({ model }: ChatRequest, name: string): void {
   }
 }
 
+/** Parts whose embeddings the worker made, now or before. */
+const EMBEDDED: ReadonlySet<string> = new Set(['image_embeds', 'stored_image']);
+
 /** Embeddings of other vision weights have the right shape and no meaning. */
 function requireVision({ messages }: ChatRequest, found: string | null, expected: string | null): void {
-  const ready = messages.some(({ content }) => content.some((part) => part.type === 'image_embeds'));
+  const ready = messages.some(({ content }) => content.some((part) => EMBEDDED.has(part.type)));
   if (ready && expected !== null && found !== expected) {
     throw new RequestError({
       kind: 'vision-mismatch',
@@ -118,7 +121,7 @@ function refuseImages(messages: readonly ChatMessage[]): void {
 }
 
 async function readPrompt(
-  { messages, tools = [], toolChoice }: ChatRequest,
+  { messages, tools = [], toolChoice, cacheSalt }: ChatRequest,
   { artifact: { manifest, template, tokenizer, toolSyntax }, images }: ChatParts,
   signal: AbortSignal,
 ): Promise<Prompt> {
@@ -145,5 +148,6 @@ async function readPrompt(
   return createPrompt(segments, embeddings, {
     hiddenSize: manifest.llm.hiddenSize,
     attentionMask: vision?.attentionMask ?? 'causal',
+    ...(cacheSalt === undefined ? {} : { cacheSalt }),
   });
 }
