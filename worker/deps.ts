@@ -3,6 +3,7 @@ import { type Fleet, NEW_FLEET } from '../src/core/upstream/fleet.ts';
 import type { KnownSight } from '../src/core/upstream/sight.ts';
 import { assetFiles, type Bundle, openBundle, r2Files } from './bundle.ts';
 import { type Config, readConfig } from './env.ts';
+import { type ImageMemory, imageMemory } from './image-memory.ts';
 import type { LogEntry } from './log-line.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { createPatchEmbedder } from './patch-embedder.ts';
@@ -37,6 +38,8 @@ export interface Deps extends World {
   fleet: { current: Fleet };
   /** What this isolate has found out about the sight of its upstreams; see self-test.ts. */
   sights: Map<string, KnownSight>;
+  /** What is remembered of images between requests. */
+  imageMemory: ImageMemory;
   metrics: Metrics;
   /** Takes what is known of a request at its end. */
   record: (outcome: Outcome) => void;
@@ -71,6 +74,7 @@ export function createDeps(env: object, world: World): Deps {
     metrics,
     fleet: { current: NEW_FLEET },
     sights: new Map(),
+    imageMemory: imageMemory(caches.default),
     record: createRecorder({ log: world.log, metrics, analytics: config.analytics }),
   };
 }

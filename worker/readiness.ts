@@ -35,7 +35,7 @@ export function createReadiness(deps: Deps): (waitUntil: WaitUntil) => Promise<R
 
 async function report(deps: Deps, waitUntil: WaitUntil): Promise<ReadinessReport> {
   const { config, bundle, log } = deps;
-  const needsBundle = config.upstreams.some(({ wire }) => wire !== 'original');
+  const needsBundle = config.upstreams.some(({ wires }) => wires.some((wire) => wire !== 'original'));
   const [checks, upstreams] = await Promise.all([
     runAll(needsBundle ? { bundle: () => bundle.manifest() } : {}, log),
     runAll(

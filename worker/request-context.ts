@@ -13,6 +13,8 @@ export interface RequestContext extends ResponseSeams {
   host: string;
   /** What is asked for beside the body: path, query, form of the answer. */
   asks: string;
+  /** Whose request it is, by the check of the key: what is remembered between requests is remembered of them alone. */
+  owner: Owner;
   /** For whom it is; null where the worker serves no tenants. Set by the check of the key. */
   tenant: Tenant | null;
   /** Where the client is, as far as Cloudflare tells. */
@@ -24,6 +26,16 @@ export interface RequestContext extends ResponseSeams {
   /** Reads the request's body; throws RequestError `body-too-large`. */
   receive(limitBytes: number): Promise<Uint8Array<ArrayBuffer>>;
 }
+
+export interface Owner {
+  /** Of no other key or tenant. */
+  name: string;
+  /** How long anything may be kept of what they send, where they say. */
+  retentionSeconds: number | null;
+}
+
+/** Whoever asks a worker that asks for no key. */
+const ANYBODY: Owner = { name: 'anybody', retentionSeconds: null };
 
 export interface ResponseSeams {
   /** Keeps work alive that other requests share, though this one's client may leave. */
@@ -50,6 +62,7 @@ export function openRequest(
     headers: request.headers,
     host: hostname,
     asks: [pathname, search, request.headers.get('accept')].join('\n'),
+    owner: ANYBODY,
     tenant: null,
     place: placeOf(request.cf),
     signal: request.signal,

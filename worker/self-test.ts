@@ -8,6 +8,7 @@ import { encodeBase64 } from '../src/core/bytes/base64.ts';
 import type { Rgb } from '../src/core/image/rgb.ts';
 import type { ChatRequest } from '../src/core/protocol/chat-request.ts';
 import { serverFields } from '../src/core/upstream/capability.ts';
+import { chooseWire } from '../src/core/upstream/wire-choice.ts';
 import { judgeSight, type KnownSight, type Look, type SightReport } from '../src/core/upstream/sight.ts';
 import type { Deps } from './deps.ts';
 import { encodePng } from '../src/core/image/encode-png.ts';
@@ -87,10 +88,11 @@ async function ask(
   const signal = AbortSignal.timeout(SELF_TEST_TIMEOUT_MS);
   const url = picture === null ? null : await dataUrl(picture);
   const context = {
-    wire: upstream.wire,
+    wire: chooseWire(upstream, null).wire,
     stopwatch: startStopwatch(deps.now, deps.trace),
     signal,
     enclosed: NOTHING_ENCLOSED,
+    reuse: null,
   };
   const images = url === null ? [] : [await prepareImage(url, 'the self-test', deps, context)];
   const more = { ...serverFields(upstream), ...(logprobs ? { logprobs: true, top_logprobs: 1 } : {}) };

@@ -63,13 +63,11 @@ const chunkSchema = z.object({
       completion_tokens: z.int().nonnegative(),
       prompt_tokens_details: z.object({ cached_tokens: z.int().nonnegative() }).nullish().catch(null),
     })
-    .transform(
-      (usage): Usage => ({
-        promptTokens: usage.prompt_tokens,
-        completionTokens: usage.completion_tokens,
-        ...cachedOf(usage.prompt_tokens_details?.cached_tokens),
-      }),
-    )
+    .transform((usage): Usage => ({
+      promptTokens: usage.prompt_tokens,
+      completionTokens: usage.completion_tokens,
+      ...cachedOf(usage.prompt_tokens_details?.cached_tokens),
+    }))
     .nullish()
     .transform((usage) => usage ?? null)
     // Some write an empty object until they know; whether it was ever known is asked at the end.

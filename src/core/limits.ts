@@ -115,6 +115,11 @@ export const ANSWER_TOKENS_MAX = 1_048_576;
 export const METADATA_PAIRS_MAX = 16;
 export const METADATA_KEY_MAX_CHARS = 64;
 export const METADATA_VALUE_MAX_CHARS = 512;
+/** How long an owner's images are remembered between requests: a chat about one is rarely longer. */
+export const IMAGE_REUSE_SECONDS = 3600;
+/** Megabits a second from a worker to a model server, unless told; and the most that can be told. */
+export const UPLINK_MBPS = 1000;
+export const UPLINK_MAX_MBPS = 1_000_000;
 /** Names of images and salts of caches, from a worker: hashes in hex take 64. */
 export const IMAGE_UUID_MAX_CHARS = 128;
 /** Model names are paths or short tags. */

@@ -94,12 +94,9 @@ function requireModel({ model }: ChatRequest, name: string): void {
   }
 }
 
-/** Parts whose embeddings the worker made, now or before. */
-const EMBEDDED: ReadonlySet<string> = new Set(['image_embeds', 'stored_image']);
-
 /** Embeddings of other vision weights have the right shape and no meaning. */
 function requireVision({ messages }: ChatRequest, found: string | null, expected: string | null): void {
-  const ready = messages.some(({ content }) => content.some((part) => EMBEDDED.has(part.type)));
+  const ready = messages.some(({ content }) => content.some((part) => part.type === 'image_embeds'));
   if (ready && expected !== null && found !== expected) {
     throw new RequestError({
       kind: 'vision-mismatch',

@@ -12,6 +12,7 @@ import type { Deps } from '../deps.ts';
 import { failureOf } from '../error-response.ts';
 import { openRequest } from '../request-context.ts';
 import { boundAnswer, callsOf } from '../tenants/admit.ts';
+import { tenantOwner } from '../tenants/identify-tenant.ts';
 
 export interface Inference {
   /** The answer in its task's own form, and how it was made. */
@@ -20,6 +21,8 @@ export interface Inference {
 
 export interface InferSeams {
   deps: Deps;
+  /** Its id. */
+  tenant: string;
   settings: TenantSettings;
   /** A new id for this try. */
   attempt: string;
@@ -35,7 +38,7 @@ const PATIENT = { 'x-stainless-timeout': String(JOB_TRY_TIMEOUT_SECONDS) };
 export async function infer(
   payload: JobPayload,
   image: Uint8Array<ArrayBuffer> | null,
-  { deps, settings, attempt, report, waitUntil }: InferSeams,
+  { deps, tenant, settings, attempt, report, waitUntil }: InferSeams,
 ): Promise<Inference> {
   const { task } = payload;
   const chat = boundAnswer(
@@ -54,6 +57,7 @@ export async function infer(
       header: () => undefined,
     },
   );
+  context.owner = tenantOwner(tenant, settings);
   const { record, stopwatch } = context;
   let calls: Call[] = [];
   record.note({ route: 'job' });
@@ -89,7 +93,7 @@ function structuredPart({ fields }: JobPayload, answer: Record<string, unknown>)
 
 /** Timings, and which vision weights made the embeddings, where they are made here. */
 async function howMade({ config, bundle }: Deps, steps: Record<string, number>): Promise<object> {
-  const embeds = config.upstreams.some(({ wire }) => wire === 'image_embeds');
+  const embeds = config.upstreams.some(({ wires }) => wires.includes('image_embeds'));
   const timings = Object.fromEntries(Object.entries(steps).map(([step, ms]) => [`${step}_ms`, Math.round(ms)]));
   return { timings, vision: embeds ? (await bundle.manifest()).vision.sha256 : null };
 }
