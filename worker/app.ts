@@ -17,7 +17,8 @@ import { jsonResponse } from './sized-response.ts';
 import { tenantRoutes } from './tenants/tenant-routes.ts';
 import { TENANT_OPERATIONS } from './tenant-operations.ts';
 import { answerOnce } from './tenants/answer-once.ts';
-import { identifyTenant, tenantOwner, type Tenant } from './tenants/identify-tenant.ts';
+import { keyOwner, tenantOwner } from './owner.ts';
+import { identifyTenant, type Tenant } from './tenants/identify-tenant.ts';
 
 export type App = Hono<Env>;
 
@@ -37,7 +38,7 @@ export function createApp(deps: Deps): App {
       const key = await authorise(headers, config.keys, deps.unixSeconds);
       c.var.request.record.note({ key });
       if (key !== null) {
-        c.var.request.owner = { name: `key ${key}`, retentionSeconds: null };
+        c.var.request.owner = keyOwner(key);
       }
     } else {
       const tenant = await identifyTenant(headers, config.tenancy, deps.unixSeconds);

@@ -8,7 +8,7 @@ import type { Deps } from './deps.ts';
 import type { RequestImages, ShownImages } from './request-images.ts';
 import { emptyTally, type Ledger, ledgerOf, type Tally } from './ledger.ts';
 import type { AnswerEvent } from './upstream-answer.ts';
-import { type AttemptRequest, askUpstream } from './upstream-attempt.ts';
+import { askUpstream } from './upstream-attempt.ts';
 import type { Upstream } from './upstream-config.ts';
 
 /** A valid request, and all that answering it takes. */
@@ -17,7 +17,7 @@ export interface Question {
   /** Who may answer: see model-chain.ts. */
   chain: readonly (readonly Upstream[])[];
   images: RequestImages;
-  /** See {@link AttemptRequest}. */
+  /** For servers that keep what they read: whose prompts it may share that with. */
   cacheSalt: string | null;
   place: Place;
   /** How long the client waits for an upstream that starts from zero. */

@@ -8,22 +8,8 @@ import type { Deps } from './deps.ts';
 import { decodeImage } from './decode-image.ts';
 import { loadImage } from './load-image.ts';
 import { type ImageReuse, recallImage } from './recall-image.ts';
+import type { PreparedImage } from './prepared-image.ts';
 import type { Stopwatch } from './stopwatch.ts';
-
-/** An image in the form in which it travels upstream. */
-export interface PreparedImage {
-  part: 'image_embeds' | 'image_url';
-  /** What stands before the base64 text: a data URL's head, or nothing. */
-  prefix: string;
-  /** Bytes whose concatenation, as base64, is the part's payload. */
-  payload: Uint8Array[];
-  /** Prompt tokens that the image becomes; 0 where only upstream knows. */
-  tokens: number;
-  /** The name under which upstream keeps it. Without a payload it stands for the image. */
-  uuid?: string;
-  /** Whether it was made now, or when, and where it is, if before. */
-  from: 'made' | 'cache' | 'upstream';
-}
 
 /** What the preparation of a request's images has in common. */
 export interface ImageContext {

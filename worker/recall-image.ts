@@ -1,7 +1,7 @@
 import type { WireForm } from '../src/core/upstream/capability.ts';
 import type { ImageMemory } from './image-memory.ts';
 import type { OwnerNames } from './owner-names.ts';
-import type { PreparedImage } from './prepare-image.ts';
+import type { PreparedImage } from './prepared-image.ts';
 
 /** Earlier requests of the same owner, as far as images go. */
 export interface ImageReuse {

@@ -1,6 +1,7 @@
 import type { Place } from '../src/core/upstream/region.ts';
 import type { Deps } from './deps.ts';
 import type { Tenant } from './tenants/identify-tenant.ts';
+import { ANYBODY, type Owner } from './owner.ts';
 import { readBytes } from './read-body.ts';
 import { openRecord, type RequestRecord } from './request-record.ts';
 import { startStopwatch, type Stopwatch } from './stopwatch.ts';
@@ -26,16 +27,6 @@ export interface RequestContext extends ResponseSeams {
   /** Reads the request's body; throws RequestError `body-too-large`. */
   receive(limitBytes: number): Promise<Uint8Array<ArrayBuffer>>;
 }
-
-export interface Owner {
-  /** Of no other key or tenant. */
-  name: string;
-  /** How long anything may be kept of what they send, where they say. */
-  retentionSeconds: number | null;
-}
-
-/** Whoever asks a worker that asks for no key. */
-const ANYBODY: Owner = { name: 'anybody', retentionSeconds: null };
 
 export interface ResponseSeams {
   /** Keeps work alive that other requests share, though this one's client may leave. */

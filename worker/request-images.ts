@@ -3,7 +3,8 @@ import { type ChatRequest, partPath } from '../src/core/protocol/chat-request.ts
 import { chooseWire, type ImageSizes, type WireChoice } from '../src/core/upstream/wire-choice.ts';
 import type { WireReport } from '../src/core/upstream/wire-header.ts';
 import type { Deps } from './deps.ts';
-import { type ImageContext, prepareImage, type PreparedImage } from './prepare-image.ts';
+import { type ImageContext, prepareImage } from './prepare-image.ts';
+import type { PreparedImage } from './prepared-image.ts';
 import type { ImageReuse } from './recall-image.ts';
 import type { Upstream } from './upstream-config.ts';
 

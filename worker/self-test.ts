@@ -13,7 +13,8 @@ import { judgeSight, type KnownSight, type Look, type SightReport } from '../src
 import type { Deps } from './deps.ts';
 import { encodePng } from '../src/core/image/encode-png.ts';
 import { failureOf } from './error-response.ts';
-import { type ImageContext, prepareImage, type PreparedImage } from './prepare-image.ts';
+import { type ImageContext, prepareImage } from './prepare-image.ts';
+import type { PreparedImage } from './prepared-image.ts';
 import { startStopwatch } from './stopwatch.ts';
 import { TEST_PICTURES } from './test-pictures.ts';
 import { callUpstream } from './upstream.ts';

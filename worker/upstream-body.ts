@@ -1,6 +1,6 @@
 import { base64Chunks, base64Length } from '../src/core/bytes/base64.ts';
 import type { ChatRequest } from '../src/core/protocol/chat-request.ts';
-import type { PreparedImage } from './prepare-image.ts';
+import type { PreparedImage } from './prepared-image.ts';
 import { upstreamFields } from './upstream-fields.ts';
 
 /** A request body of known length that is written while it is sent. */

@@ -15,15 +15,16 @@ const picture = (seed: number, positions: number) => new Float32Array(positions 
 
 /** Text by its letters, pictures by their index: `ab0c`. */
 function sequenceOf(text: string, images: Float32Array[] = [], cacheSalt = ''): Sequence {
-  const segments = [...text].map((letter) =>
-    /\d/.test(letter)
-      ? ({ kind: 'image', index: Number(letter) } as const)
-      : ({ kind: 'text', ids: [letter.codePointAt(0) ?? 0] } as const),
-  );
-  const length = [...text].reduce(
-    (sum, letter) => sum + (/\d/.test(letter) ? (images[Number(letter)]?.length ?? 0) / HIDDEN : 1),
-    0,
-  );
+  const segments = text
+    .split('')
+    .map((letter) =>
+      /\d/.test(letter)
+        ? ({ kind: 'image', index: Number(letter) } as const)
+        : ({ kind: 'text', ids: [letter.codePointAt(0) ?? 0] } as const),
+    );
+  const length = text
+    .split('')
+    .reduce((sum, letter) => sum + (/\d/.test(letter) ? (images[Number(letter)]?.length ?? 0) / HIDDEN : 1), 0);
   const prompt: Prompt = { segments, images, runs: [], length, cacheSalt };
   return createSequence(prompt, generationParams());
 }
@@ -66,7 +67,7 @@ describe('the cache of beginnings', () => {
   it('holds what was generated, as far as its keys go', () => {
     const cache = createPrefixCache({ maxBytes: ROOM, hiddenSize: HIDDEN });
     const sequence = sequenceOf('ab');
-    sequence.tokens.push(...[...'cde'].map((letter) => letter.codePointAt(0) ?? 0));
+    sequence.tokens.push(...'cde'.split('').map((letter) => letter.codePointAt(0) ?? 0));
     cache.keep(sequence, keysOf(4));
     expect(found(cache, sequenceOf('abcdefg'))).toBe(4);
   });

@@ -10,9 +10,9 @@ import type { TenantSettings } from '../../src/core/tenants/settings.ts';
 import { answerChat } from '../chat-completions.ts';
 import type { Deps } from '../deps.ts';
 import { failureOf } from '../error-response.ts';
+import { tenantOwner } from '../owner.ts';
 import { openRequest } from '../request-context.ts';
 import { boundAnswer, callsOf } from '../tenants/admit.ts';
-import { tenantOwner } from '../tenants/identify-tenant.ts';
 
 export interface Inference {
   /** The answer in its task's own form, and how it was made. */

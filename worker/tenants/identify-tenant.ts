@@ -3,7 +3,6 @@ import { RequestError } from '../../src/core/protocol/failure.ts';
 import type { Scope, TenantSettings } from '../../src/core/tenants/settings.ts';
 import { keyId } from '../api-keys.ts';
 import { bearerKey } from '../authorise.ts';
-import type { Owner } from '../request-context.ts';
 import { findKeyRecord } from './key-record.ts';
 import { type Tenancy, type TenantStub, tenantStub } from './tenancy.ts';
 
@@ -42,11 +41,6 @@ export async function identifyTenant(headers: Headers, tenancy: Tenancy, unixSec
     throw new RequestError({ kind: 'rate-limited', retryAfterSeconds: RATE_GATE_PERIOD_SECONDS });
   }
   return { id: tenant, keyId: id, scopes, settings, stub: tenantStub(tenancy, tenant) };
-}
-
-/** A tenant as the owner of what is remembered between requests, whichever key they use. */
-export function tenantOwner(id: string, { retentionSeconds }: Pick<TenantSettings, 'retentionSeconds'>): Owner {
-  return { name: `tenant ${id}`, retentionSeconds };
 }
 
 /** @throws RequestError `forbidden` */
