@@ -75,7 +75,8 @@ export function requestImages(
       }
     },
     async lost({ name }, { images }) {
-      await Promise.all(images.map(({ uuid }) => (uuid === undefined ? null : reuse?.memory.forgetSent(name, uuid))));
+      const names = images.flatMap(({ uuid }) => uuid ?? []);
+      await Promise.all(names.map(async (uuid) => reuse?.memory.forgetSent(name, uuid)));
     },
   };
 }
