@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { imageMemory } from '../../worker/image-memory.ts';
 import type { Config } from '../../worker/env.ts';
+import { ANYBODY, keyOwner, tenantOwner } from '../../worker/owner.ts';
+import { ownerNames } from '../../worker/owner-names.ts';
 import type { Upstream } from '../../worker/upstream-config.ts';
 import { type Call, fakeUpstream, type FakeUpstream, goodAnswer, type Script } from './fake-upstream.ts';
 import { repositoryFile } from './repository-file.ts';
@@ -223,5 +225,24 @@ describe('two keys of one worker', () => {
     const [one, two] = upstream.calls.map((call) => [imagesOf(call)[0]?.uuid, call.body['cache_salt']]);
     expect(one?.[0]).not.toBe(two?.[0]);
     expect(one?.[1]).not.toBe(two?.[1]);
+  });
+});
+
+describe('names of an owner', () => {
+  it('are those of no other owner, deployment, form, weights or file', async () => {
+    const file = Uint8Array.of(1, 2, 3);
+    const settings = { retentionSeconds: 60 };
+    const owners = [ANYBODY, keyOwner('x'), keyOwner('y'), tenantOwner('x', settings), tenantOwner('y', settings)];
+    const names: string[] = [];
+    for (const { name } of owners) {
+      for (const secret of ['', 'secret']) {
+        const { image, salt } = ownerNames(secret, name);
+        names.push(await salt(), await image(file, 'pixels a'), await image(file, 'pixels b'));
+        names.push(await image(file, 'image_embeds a'), await image(Uint8Array.of(1, 2, 4), 'pixels a'));
+      }
+    }
+    expect(new Set(names).size).toBe(names.length);
+    expect(names.every((name) => /^[0-9a-f]{64}$/.test(name))).toBe(true);
+    expect(await ownerNames('', 'x').image(file, 'pixels a')).toBe(await ownerNames('', 'x').image(file, 'pixels a'));
   });
 });
