@@ -6,6 +6,7 @@ import { type Config, readConfig } from './env.ts';
 import { type ImageMemory, imageMemory } from './image-memory.ts';
 import type { LogEntry } from './log-line.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
+import { holdNamedBundles, type NamedBundles } from './named-bundles.ts';
 import { createPatchEmbedder } from './patch-embedder.ts';
 import { createRecorder } from './recorder.ts';
 import type { Outcome } from './request-record.ts';
@@ -34,6 +35,8 @@ export interface Deps extends World {
   config: Config;
   bundle: Bundle;
   embedder: WarmEmbedder;
+  /** Bundles of models that have their own. */
+  namedBundle: NamedBundles;
   /** What this isolate has seen of its upstreams; each isolate finds out for itself. */
   fleet: { current: Fleet };
   /** What this isolate has found out about the sight of its upstreams; see self-test.ts. */
@@ -61,16 +64,22 @@ export function createWorld(): World {
 /** Wires the app to its configuration. Throws RequestError `misconfigured`. */
 export function createDeps(env: object, world: World): Deps {
   const config = readConfig(env);
-  const source = config.bundle;
+  const { bundle: source, patchEmbed } = config;
   const bundle = openBundle(
     source.from === 'assets' ? assetFiles(source.assets) : r2Files(source.bucket, source.prefix),
   );
+  const namedBundle = holdNamedBundles((name) => {
+    const files = source.from === 'assets' ? assetFiles(source.assets, `${name}/`) : r2Files(source.bucket, `${name}/`);
+    const named = openBundle(files);
+    return { bundle: named, embedder: createPatchEmbedder(patchEmbed, named) };
+  });
   const metrics = createMetrics(world.unixSeconds());
   return {
     ...world,
     config,
     bundle,
-    embedder: createPatchEmbedder(config.patchEmbed, bundle),
+    embedder: createPatchEmbedder(patchEmbed, bundle),
+    namedBundle,
     metrics,
     fleet: { current: NEW_FLEET },
     sights: new Map(),

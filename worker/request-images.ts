@@ -3,6 +3,7 @@ import { type ChatRequest, partPath } from '../src/core/protocol/chat-request.ts
 import { chooseWire, type ImageSizes, type WireChoice } from '../src/core/upstream/wire-choice.ts';
 import type { WireReport } from '../src/core/upstream/wire-header.ts';
 import type { Deps } from './deps.ts';
+import { type Sight, sightOfModel } from './named-bundles.ts';
 import { type ImageContext, prepareImage } from './prepare-image.ts';
 import type { PreparedImage } from './prepared-image.ts';
 import type { ImageReuse } from './recall-image.ts';
@@ -38,7 +39,7 @@ export type OwnerReuse = Omit<ImageReuse, 'holder'>;
  */
 export function requestImages(
   chat: ChatRequest,
-  deps: Pick<Deps, 'bundle' | 'embedder' | 'fetch'>,
+  deps: Pick<Deps, 'bundle' | 'embedder' | 'fetch' | 'namedBundle'>,
   context: Omit<ImageContext, 'wire' | 'reuse'>,
   reuse: OwnerReuse | null,
 ): RequestImages {
@@ -50,20 +51,22 @@ export function requestImages(
   );
 
   /** One image after another: the peak is that of the largest photo, not of their sum. */
-  async function prepare(imageContext: ImageContext): Promise<PreparedImage[]> {
+  async function prepare(sight: Sight, imageContext: ImageContext): Promise<PreparedImage[]> {
     const images: PreparedImage[] = [];
     for (const { url, param } of parts) {
-      images.push(await prepareImage(url, param, deps, imageContext));
+      images.push(await prepareImage(url, param, { ...sight, fetch: deps.fetch }, imageContext));
     }
     return images;
   }
 
   return {
     async shownTo(upstream, { whole } = { whole: false }) {
-      const choice = chooseWire(upstream, parts.length === 0 ? null : await sizesFor(upstream, deps));
+      const sight = sightOfModel(deps, upstream);
+      const choice = chooseWire(upstream, parts.length === 0 ? null : await sizesFor(upstream, sight));
       const holder = upstream.can.has('image_uuids') ? { upstream: upstream.name, isAsked: !whole } : null;
-      const key = [choice.wire, holder?.upstream, holder?.isAsked].join(' ');
-      const images = made.get(key) ?? prepare({ ...context, wire: choice.wire, reuse: reuse && { ...reuse, holder } });
+      const key = [choice.wire, upstream.bundle, holder?.upstream, holder?.isAsked].join(' ');
+      const images =
+        made.get(key) ?? prepare(sight, { ...context, wire: choice.wire, reuse: reuse && { ...reuse, holder } });
       made.set(key, images);
       return { choice, images: await images };
     },
@@ -82,7 +85,7 @@ export function requestImages(
 }
 
 /** Null where the choice does not depend on them: the bundle may not even be there. */
-async function sizesFor({ wires }: Upstream, { bundle }: Pick<Deps, 'bundle'>): Promise<ImageSizes | null> {
+async function sizesFor({ wires }: Upstream, { bundle }: Sight): Promise<ImageSizes | null> {
   if (wires.length === 1) {
     return null;
   }

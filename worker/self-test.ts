@@ -13,6 +13,7 @@ import { judgeSight, type KnownSight, type Look, type SightReport } from '../src
 import type { Deps } from './deps.ts';
 import { encodePng } from '../src/core/image/encode-png.ts';
 import { failureOf } from './error-response.ts';
+import { sightOfModel } from './named-bundles.ts';
 import { type ImageContext, prepareImage } from './prepare-image.ts';
 import type { PreparedImage } from './prepared-image.ts';
 import { startStopwatch } from './stopwatch.ts';
@@ -29,7 +30,7 @@ const QUESTION = 'Describe the picture.';
 /** One for each token, and room for a server that cuts them up. */
 const PIECES_MAX = 4 * SELF_TEST_ANSWER_TOKENS;
 
-type TestDeps = Pick<Deps, 'bundle' | 'embedder' | 'fetch' | 'newId' | 'now' | 'trace' | 'unixSeconds'>;
+type TestDeps = Pick<Deps, 'bundle' | 'embedder' | 'fetch' | 'namedBundle' | 'newId' | 'now' | 'trace' | 'unixSeconds'>;
 
 /**
  * Whether the images that are sent to an upstream reach its model, as far as this isolate knows; found out first where it
@@ -95,12 +96,14 @@ async function ask(
     enclosed: NOTHING_ENCLOSED,
     reuse: null,
   };
-  const images = url === null ? [] : [await prepareImage(url, 'the self-test', deps, context)];
+  const sight = sightOfModel(deps, upstream);
+  const images =
+    url === null ? [] : [await prepareImage(url, 'the self-test', { ...sight, fetch: deps.fetch }, context)];
   const more = { ...serverFields(upstream), ...(logprobs ? { logprobs: true, top_logprobs: 1 } : {}) };
   const body = await callUpstream(deps, {
     upstream,
     body: upstreamBody(question(url), upstream.model, images, deps.newId(), more),
-    visionSha256: await visionOf(images, deps),
+    visionSha256: await visionOf(images, sight),
     requestId: `self-test-${deps.newId()}`,
     signal,
   });

@@ -6,6 +6,7 @@ import { openChatSpan } from './chat-span.ts';
 import type { Deps } from './deps.ts';
 import { failureOf } from './error-response.ts';
 import type { Tally } from './ledger.ts';
+import { sightOfModel } from './named-bundles.ts';
 import { orTimeout } from './or-timeout.ts';
 import type { RequestImages, ShownImages } from './request-images.ts';
 import { requireSight } from './require-sight.ts';
@@ -83,7 +84,7 @@ async function* answerOf(
     return callUpstream(deps, {
       upstream,
       body: upstreamBody(chat, upstream.model, sent.images, deps.newId(), serverFields(upstream, cacheSalt)),
-      visionSha256: await visionOf(sent.images, deps),
+      visionSha256: await visionOf(sent.images, sightOfModel(deps, upstream)),
       requestId,
       signal,
     });

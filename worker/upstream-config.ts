@@ -24,6 +24,7 @@ import {
   type WireForm,
 } from '../src/core/upstream/capability.ts';
 import type { Candidate } from '../src/core/upstream/choice.ts';
+import { bundleName } from '../src/core/tenants/settings.ts';
 import { ANYWHERE } from '../src/core/upstream/region.ts';
 import { isSet, jsonVariable, misconfigured, numberVariable, readVariables } from './variables.ts';
 
@@ -37,6 +38,8 @@ export interface Upstream extends Candidate {
   wires: readonly WireForm[];
   /** Megabits a second on the way to it: what an image's bytes cost. */
   uplinkMbps: number;
+  /** The edge bundle of its model, by name; null for the deployment's. */
+  bundle: string | null;
   /** The model's name there. */
   model: string;
   /** Its name towards our clients. */
@@ -68,6 +71,7 @@ const entry = z
       .optional(),
     server: z.enum(SERVERS),
     wire: wireForms,
+    bundle: bundleName.nullable().default(null),
     uplink_mbps: uplinkMbps.default(UPLINK_MBPS),
     serves: modelName.optional(),
     model: modelName.optional(),
@@ -178,6 +182,7 @@ function readOneUpstream(env: object, model: string): Upstream {
     apiKey: vars.UPSTREAM_API_KEY ?? null,
     server,
     wires,
+    bundle: null,
     uplinkMbps: UPLINK_MBPS,
     serves: model,
     model: vars.UPSTREAM_MODEL || model,
@@ -195,6 +200,7 @@ function toUpstream(fields: Entry, mainModel: string, apiKey: string | null): Up
     name,
     url,
     server,
+    bundle,
     wire: wires,
     uplink_mbps: uplinkMbps,
     weight,
@@ -209,6 +215,7 @@ function toUpstream(fields: Entry, mainModel: string, apiKey: string | null): Up
     apiKey,
     server,
     wires,
+    bundle,
     uplinkMbps,
     serves,
     model,

@@ -125,6 +125,12 @@ export const PICTURE_URL_MAX_BYTES = 8192;
 export const IMAGE_REDIRECTS_MAX = 3;
 /** Manifest of an edge bundle; real ones are a few KB. */
 export const BUNDLE_MANIFEST_MAX_BYTES = 1024 * 1024;
+/** Tenants of one page of the operator's list: what KV lists at once. */
+export const TENANTS_PAGE_MAX = 1000;
+/** Name of a bundle that is not the deployment's own; a prefix in R2 or a folder of assets. */
+export const BUNDLE_NAME_MAX_CHARS = 64;
+/** Bundles of other models that an isolate holds; each has its weights in memory, 25 MB at 7B size, beside a photo. */
+export const NAMED_BUNDLES_HELD_MAX = 1;
 /** Patch embedding of an edge bundle: 25 MB at 7B size; twice that no longer fits an isolate beside a photo. */
 export const BUNDLE_GRAPH_MAX_BYTES = 48 * 1024 * 1024;
 /** Error body read from upstream; the rest is dropped. */

@@ -236,9 +236,9 @@ describe('names of an owner', () => {
     const names: string[] = [];
     for (const { name } of owners) {
       for (const secret of ['', 'secret']) {
-        const { image, salt } = ownerNames(secret, name);
-        names.push(await salt(), await image(file, 'pixels a'), await image(file, 'pixels b'));
-        names.push(await image(file, 'image_embeds a'), await image(Uint8Array.of(1, 2, 4), 'pixels a'));
+        const owner = ownerNames(secret, name);
+        names.push(await owner.salt(), await owner.image(file, 'pixels a'), await owner.image(file, 'pixels b'));
+        names.push(await owner.image(file, 'image_embeds a'), await owner.image(Uint8Array.of(1, 2, 4), 'pixels a'));
       }
     }
     expect(new Set(names).size).toBe(names.length);

@@ -50,6 +50,7 @@ export function testUpstream(fields: Partial<Upstream> = {}): Upstream {
     apiKey: 'upstream-key',
     server: 'vora',
     wires: ['image_embeds'],
+    bundle: null,
     uplinkMbps: 1000,
     model: 'upstream-model',
     serves: 'vora-random',
@@ -97,6 +98,9 @@ export function testApp(
     config: testConfig({ upstreams: [testUpstream({ wires: [wire] })] }),
     bundle,
     embedder,
+    namedBundle: () => {
+      throw new Error('no other bundle here');
+    },
     fetch: upstream.fetch,
     now: () => performance.now(),
     unixSeconds: () => 1_700_000_000,
