@@ -6,6 +6,7 @@ import { HumanMessage } from '@langchain/core/messages';
 import { ChatOpenAI } from '@langchain/openai';
 import { generateText, jsonSchema, Output, streamText, tool } from 'ai';
 import OpenAI from 'openai';
+import { checkedFetch } from '../conformance/checked-response.ts';
 
 /** What an app that uses a client takes away from a request: an answer that looks whole, or an error. */
 export type Outcome = { kind: 'whole'; text: string } | { kind: 'error'; message: string };
@@ -45,7 +46,10 @@ const OPENAI_TOOL = { type: 'function' as const, function: FUNCTION };
 const OPENAI_CHOICE = { type: 'function' as const, function: { name: PICK } };
 const OPENAI_FORM = { type: 'json_schema' as const, json_schema: { name: 'form', schema: SCHEMA, strict: true } };
 
-/** Each as its documentation shows it, without retries of its own; rejects where the client reports an error. */
+/**
+ * Each as its documentation shows it, without retries of its own; rejects where the client reports an error. What they
+ * fetch is checked against OpenAI's schemas on its way.
+ */
 export const CLIENTS: Client[] = [
   rawClient('fetch', sendByFetch),
   rawClient('curl', sendByCurl),
@@ -172,7 +176,7 @@ function limits(maxTokens: number | undefined): { max_tokens?: number; temperatu
 }
 
 function openai(baseUrl: string): OpenAI {
-  return new OpenAI({ baseURL: baseUrl, apiKey: 'none', maxRetries: 0 });
+  return new OpenAI({ baseURL: baseUrl, apiKey: 'none', maxRetries: 0, fetch: checkedFetch });
 }
 
 /** URLs of pictures go to the server as they are: the SDK would download them by itself. */
@@ -183,12 +187,13 @@ function aiModel(baseUrl: string, model: string) {
     baseURL: baseUrl,
     supportsStructuredOutputs: true,
     supportedUrls,
+    fetch: checkedFetch,
   });
   return provider.chatModel(model);
 }
 
 function langchain(baseUrl: string, model: string, maxTokens?: number): ChatOpenAI {
-  const configuration = { baseURL: baseUrl };
+  const configuration = { baseURL: baseUrl, fetch: checkedFetch };
   return new ChatOpenAI({
     model,
     apiKey: 'none',
@@ -229,7 +234,7 @@ function rawClient(name: string, send: Send): Client {
 }
 
 async function sendByFetch(baseUrl: string, body: string, { signal, onPiece }: Reading): Promise<string> {
-  const response = await fetch(`${baseUrl}/chat/completions`, {
+  const response = await checkedFetch(`${baseUrl}/chat/completions`, {
     method: 'POST',
     headers: JSON_TYPE,
     body,
