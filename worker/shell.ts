@@ -30,6 +30,10 @@ const EXPOSED_HEADERS = [
 /** Where something may be deleted. */
 const HAS_DELETE = /^\/(v1\/(jobs|tenant)|admin)\//;
 const PREFLIGHT_MAX_AGE_SECONDS = 86_400;
+const FOR_BROWSERS = [
+  ['access-control-allow-origin', '*'],
+  ['access-control-expose-headers', EXPOSED_HEADERS.join()],
+] as const;
 
 /**
  * What every response has, whichever route or error it comes from: a request id, CORS, an OpenAI error object where it
@@ -39,22 +43,26 @@ export function openShell(seams: RequestSeams): Hono<Env> {
   const app = new Hono<Env>();
   app.use(requestId({ generator: () => seams.newId(), limitLength: 64 }));
   app.use(async function recordOutcome(c, next) {
+    // Set once there is a response: Hono would make one to hold them, and copy them, and the response, when there is.
+    const headers = new Map<string, string>([['x-request-id', c.var.requestId], ...FOR_BROWSERS]);
     const request = openRequest(c.req.raw, c.var.requestId, seams, {
       waitUntil: (work) => c.executionCtx.waitUntil(work),
-      header: (name, value) => c.header(name, value),
+      header: (name, value) => headers.set(name, value),
     });
     c.set('request', request);
     await next();
+    for (const [name, value] of headers) {
+      c.res.headers.set(name, value);
+    }
     closeRecord(c, request);
   });
-  const allowBrowsers = cors({
+  const answerPreflight = cors({
     origin: '*',
     allowMethods: (_, c) => (HAS_DELETE.test(c.req.path) ? ['GET', 'POST', 'DELETE'] : ['GET', 'POST']),
-    exposeHeaders: EXPOSED_HEADERS,
     maxAge: PREFLIGHT_MAX_AGE_SECONDS,
   });
   // Only a real preflight is answered without a key; any other OPTIONS request is an unknown method.
-  app.use((c, next) => (isPreflight(c) || c.req.method !== 'OPTIONS' ? allowBrowsers(c, next) : next()));
+  app.use((c, next) => (isPreflight(c) ? answerPreflight(c, next) : next()));
   app.notFound((c) => {
     throw new RequestError({ kind: 'not-found', method: c.req.method, path: c.req.path });
   });
@@ -75,7 +83,10 @@ export function addRoutes(app: Hono<Env>, routes: readonly Route[]): void {
   for (const [path, methods] of allowed) {
     app.all(path, (c) => {
       c.var.request.record.note({ route: path });
-      c.header('allow', methods.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method])).join(', '));
+      c.var.request.header(
+        'allow',
+        methods.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method])).join(', '),
+      );
       throw new RequestError({ kind: 'method-not-allowed', method: c.req.method, path: c.req.path });
     });
   }
