@@ -1,6 +1,5 @@
 import { type Context, Hono } from 'hono';
 import { cors } from 'hono/cors';
-import { requestId, type RequestIdVariables } from 'hono/request-id';
 import { RequestError } from '../src/core/protocol/failure.ts';
 import { ATTEMPTS_HEADER } from '../src/core/upstream/attempts-header.ts';
 import { errorResponse } from './error-response.ts';
@@ -9,15 +8,18 @@ import { REPLAYED_HEADER } from './tenants/idempotency.ts';
 import { openRequest, type RequestContext, type RequestSeams } from './request-context.ts';
 
 export interface Env {
-  Variables: RequestIdVariables & { request: RequestContext };
+  Variables: { request: RequestContext };
 }
 
 type Method = 'GET' | 'POST' | 'DELETE';
 export type Route = [method: Method, path: string, answer: (c: Context<Env>) => Response | Promise<Response>];
 
+const ID_HEADER = 'x-request-id';
+/** An id that the client may give its request; it goes to logs and upstream. */
+const GIVEN_ID = /^[\w=-]{1,64}$/;
 /** What a browser's script may read beside the usual headers. */
 const EXPOSED_HEADERS = [
-  'x-request-id',
+  ID_HEADER,
   'server-timing',
   'retry-after',
   'retry-after-ms',
@@ -41,11 +43,12 @@ const FOR_BROWSERS = [
  */
 export function openShell(seams: RequestSeams): Hono<Env> {
   const app = new Hono<Env>();
-  app.use(requestId({ generator: () => seams.newId(), limitLength: 64 }));
   app.use(async function recordOutcome(c, next) {
+    const given = c.req.header(ID_HEADER) ?? '';
+    const id = GIVEN_ID.test(given) ? given : seams.newId();
     // Set once there is a response: Hono would make one to hold them, and copy them, and the response, when there is.
-    const headers = new Map<string, string>([['x-request-id', c.var.requestId], ...FOR_BROWSERS]);
-    const request = openRequest(c.req.raw, c.var.requestId, seams, {
+    const headers = new Map<string, string>([[ID_HEADER, id], ...FOR_BROWSERS]);
+    const request = openRequest(c.req.raw, id, seams, {
       waitUntil: (work) => c.executionCtx.waitUntil(work),
       header: (name, value) => headers.set(name, value),
     });
