@@ -30,7 +30,7 @@ const benches: Record<string, () => unknown> = {
   weights: () => benchWeights(scale ?? 'full', values.only),
   quality: () => benchQuality(values.prompts),
   grammar: benchGrammar,
-  worker: () => benchWorkerLatency({ requests: scale === 'tiny' ? 20 : 500, beside: 'portkey' }),
+  worker: () => benchWorkerLatency({ requests: scale === 'tiny' ? 20 : 500, beside: 'portkey', only: values.only }),
   turns: () => benchTwoTurns({ chats: scale === 'tiny' ? 2 : 9 }),
   jobs: () => benchJobs({ images: scale === 'tiny' ? 20 : 1000 }),
   load: () => benchWorkerLoad(scale === 'tiny' ? { streams: 10, seconds: 3 } : { streams: 200, seconds: 60 }),

@@ -105,23 +105,11 @@ async function* events(
     return;
   }
   try {
-    yield* parseEvents(pieces(response.body));
+    yield* parseEvents(response.body);
   } catch (error) {
     signal.throwIfAborted();
     const message = `The connection broke: ${error instanceof Error ? error.message : 'no reason given'}`;
     throw new AskError(null, apiError({ message }), requestId);
-  }
-}
-
-/** Safari cannot iterate over a stream. */
-async function* pieces<Piece>(stream: ReadableStream<Piece>): AsyncGenerator<Piece, void> {
-  const reader = stream.getReader();
-  try {
-    for (let next = await reader.read(); !next.done; next = await reader.read()) {
-      yield next.value;
-    }
-  } finally {
-    reader.cancel().catch(() => undefined);
   }
 }
 

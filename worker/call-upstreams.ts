@@ -39,6 +39,7 @@ export function callUpstreams<Answer>(
   const calls: { stop: AbortController; answer: Promise<Answer> }[] = [];
   const errors = new Map<number, unknown>();
   let timer: ReturnType<typeof setTimeout> | null = null;
+  let wakeAt: number | null = null;
   let run: Run<Upstream>;
 
   function apply(taken: Step<Upstream>): void {
@@ -47,13 +48,25 @@ export function callUpstreams<Answer>(
     for (const command of taken.commands) {
       execute(command);
     }
-    clearTimeout(timer);
-    if (taken.wakeAt !== null) {
-      timer = setTimeout(() => send({ kind: 'wake' }), Math.max(0, taken.wakeAt - now()));
+    if (taken.wakeAt !== wakeAt) {
+      wakeUp(taken.wakeAt);
     }
     if (run.over) {
       signal.removeEventListener('abort', leave);
     }
+  }
+
+  function wakeUp(at: number | null): void {
+    clearTimeout(timer);
+    wakeAt = at;
+    if (at !== null) {
+      timer = setTimeout(wake, Math.max(0, at - now()));
+    }
+  }
+
+  function wake(): void {
+    wakeAt = null;
+    send({ kind: 'wake' });
   }
 
   function execute(command: Command<Upstream>): void {

@@ -121,6 +121,7 @@ async function answer(
       writer: form.stream(question.identity),
       stop,
       signal,
+      now: deps.now,
       onEnd: (end, bytesOut) => record.close(end, bytesOut),
     });
     return new Response(stream, { headers: { ...SSE_HEADERS, 'server-timing': stopwatch.header() } });

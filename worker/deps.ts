@@ -7,6 +7,7 @@ import { type ImageMemory, imageMemory } from './image-memory.ts';
 import type { LogEntry } from './log-line.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { holdNamedBundles, type NamedBundles } from './named-bundles.ts';
+import { holdOwnerNames, type OwnerNames } from './owner-names.ts';
 import { createPatchEmbedder } from './patch-embedder.ts';
 import { createRecorder } from './recorder.ts';
 import type { Outcome } from './request-record.ts';
@@ -41,6 +42,8 @@ export interface Deps extends World {
   fleet: { current: Fleet };
   /** What this isolate has found out about the sight of its upstreams; see self-test.ts. */
   sights: Map<string, KnownSight>;
+  /** Names for what is remembered between requests; null where nothing is. */
+  ownerNames: ((owner: string) => OwnerNames) | null;
   /** What is remembered of images between requests. */
   imageMemory: ImageMemory;
   metrics: Metrics;
@@ -83,6 +86,7 @@ export function createDeps(env: object, world: World): Deps {
     metrics,
     fleet: { current: NEW_FLEET },
     sights: new Map(),
+    ownerNames: config.imageReuse === null ? null : holdOwnerNames(config.imageReuse.secret),
     imageMemory: imageMemory(caches.default),
     record: createRecorder({ log: world.log, metrics, analytics: config.analytics }),
   };

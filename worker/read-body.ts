@@ -2,6 +2,9 @@ import { countJsonMarks } from '../src/core/bytes/count-json-marks.ts';
 import { REQUEST_JSON_MARKS_MAX } from '../src/core/limits.ts';
 import { RequestError } from '../src/core/protocol/failure.ts';
 
+/** HTTP frames a request by the length that it declares, so a small one is read in one go, in fewer turns of the event loop. */
+const SMALL_BODY_BYTES = 64 * 1024;
+
 /**
  * Reads a body of at most `limitBytes`; a longer one is refused as soon as that is known.
  *
@@ -49,8 +52,12 @@ export function declaredLength(headers: Headers): number | null {
  * @throws RequestError `body-too-large`
  */
 export async function readBytes(request: Request, limitBytes: number): Promise<Uint8Array<ArrayBuffer>> {
-  const bytes = await readLimited(request.body, declaredLength(request.headers), limitBytes);
-  if (bytes === null) {
+  const declaredBytes = declaredLength(request.headers);
+  const isSmall = declaredBytes !== null && declaredBytes <= SMALL_BODY_BYTES;
+  const bytes = isSmall
+    ? new Uint8Array(await request.arrayBuffer())
+    : await readLimited(request.body, declaredBytes, limitBytes);
+  if (bytes === null || bytes.length > limitBytes) {
     throw new RequestError({ kind: 'body-too-large', limitBytes });
   }
   return bytes;

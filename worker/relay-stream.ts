@@ -9,8 +9,8 @@ import {
 } from '../src/core/protocol/chat-response.ts';
 import { PING } from '../src/core/protocol/sse.ts';
 import { errorBody } from './error-response.ts';
-import { orTimeout } from './or-timeout.ts';
 import type { RequestEnd } from './request-record.ts';
+import { createSilenceTimer } from './silence-timer.ts';
 import type { AnswerEvent } from './upstream-answer.ts';
 
 export interface Relay {
@@ -24,6 +24,8 @@ export interface Relay {
   signal: AbortSignal;
   /** Told when the stream has ended, and how many bytes were written; the first call counts. */
   onEnd(end: RequestEnd, bytesOut: number): void;
+  /** Milliseconds. */
+  now: () => number;
   /** Silence after which a ping is sent. */
   pingMs?: number;
 }
@@ -37,9 +39,10 @@ export interface Relay {
  * out that a client has left before the first token.
  */
 export function relayAnswer(answer: AsyncIterator<AnswerEvent, void>, relay: Relay): ReadableStream<Uint8Array> {
-  const { identity, includeUsage, writer, stop, signal, pingMs = PING_INTERVAL_MS } = relay;
+  const { identity, includeUsage, writer, stop, signal, now, pingMs = PING_INTERVAL_MS } = relay;
   const utf8 = new TextEncoder();
   const begun = new Set<number>();
+  const timer = createSilenceTimer(now);
   let next: Promise<IteratorResult<AnswerEvent, void>> | undefined;
   let open = true;
   let bytesOut = 0;
@@ -47,7 +50,8 @@ export function relayAnswer(answer: AsyncIterator<AnswerEvent, void>, relay: Rel
   /** Waits for one event, or for a while, and gives what the client is to be sent: sometimes nothing. */
   async function step(): Promise<string> {
     next ??= answer.next();
-    const result = await orTimeout(next, pingMs);
+    const silentSince = now();
+    const result = await timer.wait(next, () => silentSince + pingMs);
     if (result === null) {
       return PING;
     }
@@ -109,6 +113,7 @@ export function relayAnswer(answer: AsyncIterator<AnswerEvent, void>, relay: Rel
 
   function tell(end: RequestEnd): void {
     signal.removeEventListener('abort', left);
+    timer.end();
     relay.onEnd(end, bytesOut);
   }
 

@@ -44,15 +44,19 @@ export function openRequest(
   { now, trace, record: emit }: RequestSeams,
   response: ResponseSeams,
 ): RequestContext {
-  const { hostname, pathname, search } = new URL(request.url);
   const stopwatch = startStopwatch(now, trace);
   const record = openRecord({ id: requestId, method: request.method, now, stopwatch, emit });
   return {
     ...response,
     requestId,
     headers: request.headers,
-    host: hostname,
-    asks: [pathname, search, request.headers.get('accept')].join('\n'),
+    get host() {
+      return new URL(request.url).hostname;
+    },
+    get asks() {
+      const { pathname, search } = new URL(request.url);
+      return [pathname, search, request.headers.get('accept')].join('\n');
+    },
     owner: ANYBODY,
     tenant: null,
     place: placeOf(request.cf),

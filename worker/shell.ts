@@ -1,6 +1,5 @@
 import { type Context, Hono } from 'hono';
 import { cors } from 'hono/cors';
-import { requestId, type RequestIdVariables } from 'hono/request-id';
 import { RequestError } from '../src/core/protocol/failure.ts';
 import { WIRE_HEADER } from '../src/core/upstream/wire-header.ts';
 import { ATTEMPTS_HEADER } from '../src/core/upstream/attempts-header.ts';
@@ -10,15 +9,18 @@ import { REPLAYED_HEADER } from './tenants/idempotency.ts';
 import { openRequest, type RequestContext, type RequestSeams } from './request-context.ts';
 
 export interface Env {
-  Variables: RequestIdVariables & { request: RequestContext };
+  Variables: { request: RequestContext };
 }
 
 type Method = 'GET' | 'POST' | 'DELETE';
 export type Route = [method: Method, path: string, answer: (c: Context<Env>) => Response | Promise<Response>];
 
+const ID_HEADER = 'x-request-id';
+/** An id that the client may give its request; it goes to logs and upstream. */
+const GIVEN_ID = /^[\w=-]{1,64}$/;
 /** What a browser's script may read beside the usual headers. */
 const EXPOSED_HEADERS = [
-  'x-request-id',
+  ID_HEADER,
   'server-timing',
   'retry-after',
   'retry-after-ms',
@@ -32,6 +34,10 @@ const EXPOSED_HEADERS = [
 /** Where something may be deleted. */
 const HAS_DELETE = /^\/(v1\/(jobs|tenant)|admin)\//;
 const PREFLIGHT_MAX_AGE_SECONDS = 86_400;
+const FOR_BROWSERS = [
+  ['access-control-allow-origin', '*'],
+  ['access-control-expose-headers', EXPOSED_HEADERS.join()],
+] as const;
 
 /**
  * What every response has, whichever route or error it comes from: a request id, CORS, an OpenAI error object where it
@@ -39,24 +45,29 @@ const PREFLIGHT_MAX_AGE_SECONDS = 86_400;
  */
 export function openShell(seams: RequestSeams): Hono<Env> {
   const app = new Hono<Env>();
-  app.use(requestId({ generator: () => seams.newId(), limitLength: 64 }));
   app.use(async function recordOutcome(c, next) {
-    const request = openRequest(c.req.raw, c.var.requestId, seams, {
+    const given = c.req.header(ID_HEADER) ?? '';
+    const id = GIVEN_ID.test(given) ? given : seams.newId();
+    // Set once there is a response: Hono would make one to hold them, and copy them, and the response, when there is.
+    const headers = new Map<string, string>([[ID_HEADER, id], ...FOR_BROWSERS]);
+    const request = openRequest(c.req.raw, id, seams, {
       waitUntil: (work) => c.executionCtx.waitUntil(work),
-      header: (name, value) => c.header(name, value),
+      header: (name, value) => headers.set(name, value),
     });
     c.set('request', request);
     await next();
+    for (const [name, value] of headers) {
+      c.res.headers.set(name, value);
+    }
     closeRecord(c, request);
   });
-  const allowBrowsers = cors({
+  const answerPreflight = cors({
     origin: '*',
     allowMethods: (_, c) => (HAS_DELETE.test(c.req.path) ? ['GET', 'POST', 'DELETE'] : ['GET', 'POST']),
-    exposeHeaders: EXPOSED_HEADERS,
     maxAge: PREFLIGHT_MAX_AGE_SECONDS,
   });
   // Only a real preflight is answered without a key; any other OPTIONS request is an unknown method.
-  app.use((c, next) => (isPreflight(c) || c.req.method !== 'OPTIONS' ? allowBrowsers(c, next) : next()));
+  app.use((c, next) => (isPreflight(c) ? answerPreflight(c, next) : next()));
   app.notFound((c) => {
     throw new RequestError({ kind: 'not-found', method: c.req.method, path: c.req.path });
   });
@@ -77,7 +88,10 @@ export function addRoutes(app: Hono<Env>, routes: readonly Route[]): void {
   for (const [path, methods] of allowed) {
     app.all(path, (c) => {
       c.var.request.record.note({ route: path });
-      c.header('allow', methods.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method])).join(', '));
+      c.var.request.header(
+        'allow',
+        methods.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method])).join(', '),
+      );
       throw new RequestError({ kind: 'method-not-allowed', method: c.req.method, path: c.req.path });
     });
   }

@@ -7,9 +7,9 @@ import type { Deps } from './deps.ts';
 import { failureOf } from './error-response.ts';
 import type { Tally } from './ledger.ts';
 import { sightOfModel } from './named-bundles.ts';
-import { orTimeout } from './or-timeout.ts';
 import type { RequestImages, ShownImages } from './request-images.ts';
 import { requireSight } from './require-sight.ts';
+import { createSilenceTimer } from './silence-timer.ts';
 import { callUpstream } from './upstream.ts';
 import { type AnswerEvent, expectedOf, readAnswer } from './upstream-answer.ts';
 import { upstreamBody } from './upstream-body.ts';
@@ -131,23 +131,22 @@ async function* heedSilence(
   now: () => number,
   heardAt: () => number,
 ): AsyncGenerator<AnswerEvent, void> {
-  let result = await events.next();
-  while (result.done !== true) {
-    yield result.value;
-    const next = events.next();
-    const askedAt = now();
-    for (;;) {
-      const silentSince = Math.max(askedAt, heardAt());
-      const settled = await orTimeout(next, Math.max(0, silentSince + idleMs - now()));
-      if (settled !== null) {
-        result = settled;
-        break;
-      }
-      if (now() >= Math.max(askedAt, heardAt()) + idleMs) {
+  const timer = createSilenceTimer(now);
+  try {
+    let result = await events.next();
+    while (result.done !== true) {
+      yield result.value;
+      const next = events.next();
+      const askedAt = now();
+      const settled = await timer.wait(next, () => Math.max(askedAt, heardAt()) + idleMs);
+      if (settled === null) {
         // Nobody waits for it any more; the caller's signal ends it.
         next.catch(() => undefined);
         throw new RequestError({ kind: 'upstream-timeout', message: `The model server fell silent for ${idleMs} ms` });
       }
+      result = settled;
     }
+  } finally {
+    timer.end();
   }
 }

@@ -16,6 +16,7 @@ const PICTURE = join(ROOT, 'examples/images/scene.webp');
 /** Requests before the measured ones, at most as many as these: connections open, code gets compiled. */
 const WARM_UP_MAX = 30;
 const ANSWER_TOKENS = 16;
+const DIRECT = 'direct';
 /** Of the scripted server. */
 const RHYTHM = { tokens: 10, gapMs: 5 };
 
@@ -29,6 +30,8 @@ export interface LatencyPlan {
   readonly requests: number;
   /** Whether Portkey's gateway is fetched from npm and measured too. */
   readonly beside: 'portkey' | 'nothing';
+  /** A part of the measurements' names; absent is all. */
+  readonly only?: string | undefined;
 }
 
 /** What each gateway adds, by what is asked of which server. */
@@ -36,10 +39,11 @@ export type LatencyReport = Record<string, Record<string, Times>>;
 
 /**
  * What the built worker in workerd adds to an answer, over calling the model server directly; beside it a bare relay in
- * workerd, and Portkey's gateway. Each takes turns with the direct call, so that both see the same machine. The scripted
- * server answers at once, in an even rhythm, and stamps its tokens; the endpoint is the real one. Prints a table.
+ * workerd, and Portkey's gateway. All take turns with the direct call, in a new order each time, so that all see the same
+ * machine. The scripted server answers at once, in an even rhythm, and stamps its tokens; the endpoint is the real one.
+ * Prints a table.
  */
-export async function benchWorkerLatency({ requests, beside }: LatencyPlan): Promise<LatencyReport> {
+export async function benchWorkerLatency({ requests, beside, only = '' }: LatencyPlan): Promise<LatencyReport> {
   const { onnx, edge } = await buildArtifacts();
   const modules = await buildWorker();
   const picture = `data:image/webp;base64,${(await readFile(PICTURE)).toString('base64')}`;
@@ -48,23 +52,25 @@ export async function benchWorkerLatency({ requests, beside }: LatencyPlan): Pro
   const report: LatencyReport = {};
   try {
     for (const kind of ['scripted server', 'endpoint'] as const) {
+      const asked = Object.entries(bodies).filter(([what]) => `${what}, ${kind}`.includes(only));
+      if (asked.length === 0) {
+        continue;
+      }
       const upstream = kind === 'endpoint' ? await startEndpoint(onnx) : await startStampingUpstream(RHYTHM);
       // The same picture each time is to be worked on each time.
       const vars = { MODEL, UPSTREAM_URL: upstream.url, IMAGE_REUSE: 'off' };
       const worker = await startBuiltWorker({ modules, edgeFolder: edge, vars });
       const bare = await startBareRelay(upstream.url);
       try {
-        const gateways = {
+        const doors = {
+          [DIRECT]: door(upstream.url),
           worker: door(worker.url),
           'bare relay': door(bare.url),
           ...(portkey === null ? {} : { portkey: door(portkey.url, portkeyHeaders(upstream.url)) }),
         };
-        for (const [what, body] of Object.entries(bodies)) {
+        for (const [what, body] of asked) {
           console.log(`\n${what}, ${kind}: added to ${requests} requests each, milliseconds`);
-          const added: Record<string, Times> = {};
-          for (const [name, gateway] of Object.entries(gateways)) {
-            added[name] = await measureAdded(name, gateway, door(upstream.url), body, requests);
-          }
+          const added = await measureAdded(doors, body, requests);
           report[`${what}, ${kind}`] = added;
           printRatio(added);
         }
@@ -89,25 +95,45 @@ function door(base: string, headers: Record<string, string> = {}): Door {
   return { url: `${base}/v1/chat/completions`, headers, agent: new Agent({ keepAlive: true, maxSockets: 1 }) };
 }
 
-async function measureAdded(name: string, gateway: Door, direct: Door, body: string, requests: number): Promise<Times> {
-  const timings: { through: Timing[]; direct: Timing[] } = { through: [], direct: [] };
+/** What each door adds to the direct one. */
+async function measureAdded(
+  doors: Record<typeof DIRECT, Door> & Record<string, Door>,
+  body: string,
+  requests: number,
+): Promise<Record<string, Times>> {
+  const timings = new Map<string, Timing[]>(Object.keys(doors).map((name) => [name, []]));
   for (let i = -Math.min(requests, WARM_UP_MAX); i < requests; i += 1) {
-    const turn = { through: await ask(gateway, body), direct: await ask(direct, body) };
-    if (i >= 0) {
-      timings.through.push(turn.through);
-      timings.direct.push(turn.direct);
+    for (const [name, way] of shuffled(Object.entries(doors))) {
+      const timing = await ask(way, body);
+      if (i >= 0) {
+        timings.get(name)?.push(timing);
+      }
     }
   }
-  const [through, alone] = [summary(timings.through), summary(timings.direct)];
-  const added: Times = {
-    firstTokenMs: difference(through.firstTokenMs, alone.firstTokenMs),
-    perTokenMs: difference(through.perTokenMs, alone.perTokenMs),
-  };
-  console.log(
-    `  ${name}: first token ${text(added.firstTokenMs)} to ${text(alone.firstTokenMs)}; ` +
-      `a token ${text(added.perTokenMs)} to ${text(alone.perTokenMs)}`,
-  );
+  const alone = summary(timings.get(DIRECT) ?? []);
+  timings.delete(DIRECT);
+  const added: Record<string, Times> = {};
+  for (const [name, taken] of timings) {
+    const through = summary(taken);
+    const times = {
+      firstTokenMs: difference(through.firstTokenMs, alone.firstTokenMs),
+      perTokenMs: difference(through.perTokenMs, alone.perTokenMs),
+    };
+    console.log(
+      `  ${name}: first token ${text(times.firstTokenMs)} to ${text(alone.firstTokenMs)}; ` +
+        `a token ${text(times.perTokenMs)} to ${text(alone.perTokenMs)}`,
+    );
+    added[name] = times;
+  }
   return added;
+}
+
+/** Whoever always comes after the same one sees the caches as that one leaves them. */
+function shuffled<Item>(items: Item[]): Item[] {
+  return items
+    .map((item) => ({ item, at: Math.random() }))
+    .toSorted((a, b) => a.at - b.at)
+    .map(({ item }) => item);
 }
 
 function difference(ours: readonly [number, number], theirs: readonly [number, number]): [number, number] {

@@ -93,6 +93,8 @@ export const ANSWER_TOKENS_MAX = 1_048_576;
 export const METADATA_PAIRS_MAX = 16;
 export const METADATA_KEY_MAX_CHARS = 64;
 export const METADATA_VALUE_MAX_CHARS = 512;
+/** Owners whose names for images an isolate has at hand, some hundred bytes each. */
+export const OWNERS_HELD_MAX = 1000;
 /** How long an owner's images are remembered between requests: a chat about one is rarely longer. */
 export const IMAGE_REUSE_SECONDS = 3600;
 /** Megabits a second from a worker to a model server, unless told; and the most that can be told. */

@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
 import { type BuiltWorker, type BuiltWorkerPlan, buildWorker, startBuiltWorker } from '../../examples/built-worker.ts';
 import type { RunningServer } from '../../examples/processes.ts';
 import { startEndpoint } from '../../examples/whole-line.ts';
+import { checkedFetch } from '../conformance/checked-response.ts';
 import { conformanceFaults } from '../conformance/openai-schemas.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
@@ -41,7 +42,7 @@ beforeAll(async () => {
     vars: { UPSTREAM_URL: endpoint.url, AUTH: 'key', API_KEY_SHA256: createHash('sha256').update(KEY).digest('hex') },
   };
   worker = await startBuiltWorker(plan);
-  client = new OpenAI({ baseURL: `${worker.url}/v1`, apiKey: KEY, maxRetries: 0 });
+  client = new OpenAI({ baseURL: `${worker.url}/v1`, apiKey: KEY, maxRetries: 0, fetch: checkedFetch });
 });
 
 afterAll(async () => {
@@ -89,7 +90,7 @@ describe('openai-node', () => {
     };
     const reader = await startBuiltWorker({ ...plan, host });
     try {
-      const api = new OpenAI({ baseURL: `${reader.url}/v1`, apiKey: KEY, maxRetries: 0 });
+      const api = new OpenAI({ baseURL: `${reader.url}/v1`, apiKey: KEY, maxRetries: 0, fetch: checkedFetch });
       expect(await ask(api, `https://${PICTURE_HOST}/${picture}?size=full`)).toBe(words);
     } finally {
       await reader.stop();

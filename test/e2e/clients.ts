@@ -1,8 +1,12 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { text as textOf } from 'node:stream/consumers';
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
 import { HumanMessage } from '@langchain/core/messages';
 import { ChatOpenAI } from '@langchain/openai';
 import { generateText, jsonSchema, Output, streamText, tool } from 'ai';
 import OpenAI from 'openai';
+import { checkedFetch } from '../conformance/checked-response.ts';
 
 /** What an app that uses a client takes away from a request: an answer that looks whole, or an error. */
 export type Outcome = { kind: 'whole'; text: string } | { kind: 'error'; message: string };
@@ -29,6 +33,7 @@ export interface Client {
 }
 
 const PROMPT = 'Hi';
+const JSON_TYPE = { 'content-type': 'application/json' };
 export const PICK = 'pick';
 export const SCHEMA = {
   type: 'object',
@@ -41,29 +46,13 @@ const OPENAI_TOOL = { type: 'function' as const, function: FUNCTION };
 const OPENAI_CHOICE = { type: 'function' as const, function: { name: PICK } };
 const OPENAI_FORM = { type: 'json_schema' as const, json_schema: { name: 'form', schema: SCHEMA, strict: true } };
 
-/** Each as its documentation shows it, without retries of its own; rejects where the client reports an error. */
+/**
+ * Each as its documentation shows it, without retries of its own; rejects where the client reports an error. What they
+ * fetch is checked against OpenAI's schemas on its way.
+ */
 export const CLIENTS: Client[] = [
-  {
-    name: 'fetch',
-    async ask(baseUrl, model, { stream, image, maxTokens, ...reading }) {
-      const body = await post(
-        baseUrl,
-        { model, stream, messages: openaiMessages(image), ...limits(maxTokens) },
-        reading,
-      );
-      return stream ? readStream(body) : readWhole(body);
-    },
-    async callTool(baseUrl, model) {
-      const fields = { tools: [OPENAI_TOOL], tool_choice: OPENAI_CHOICE };
-      const body = await post(baseUrl, { model, messages: openaiMessages(), ...fields });
-      const [choice] = (JSON.parse(body) as OpenAI.ChatCompletion).choices;
-      return argumentsOf(choice?.message.tool_calls?.[0]);
-    },
-    async fillForm(baseUrl, model) {
-      const body = await post(baseUrl, { model, messages: openaiMessages(), response_format: OPENAI_FORM });
-      return JSON.parse((JSON.parse(body) as OpenAI.ChatCompletion).choices[0]?.message.content ?? '');
-    },
-  },
+  rawClient('fetch', sendByFetch),
+  rawClient('curl', sendByCurl),
   {
     name: 'openai-node',
     async ask(baseUrl, model, { stream, image, onPiece, signal, maxTokens }) {
@@ -187,7 +176,7 @@ function limits(maxTokens: number | undefined): { max_tokens?: number; temperatu
 }
 
 function openai(baseUrl: string): OpenAI {
-  return new OpenAI({ baseURL: baseUrl, apiKey: 'none', maxRetries: 0 });
+  return new OpenAI({ baseURL: baseUrl, apiKey: 'none', maxRetries: 0, fetch: checkedFetch });
 }
 
 /** URLs of pictures go to the server as they are: the SDK would download them by itself. */
@@ -198,12 +187,13 @@ function aiModel(baseUrl: string, model: string) {
     baseURL: baseUrl,
     supportsStructuredOutputs: true,
     supportedUrls,
+    fetch: checkedFetch,
   });
   return provider.chatModel(model);
 }
 
 function langchain(baseUrl: string, model: string, maxTokens?: number): ChatOpenAI {
-  const configuration = { baseURL: baseUrl };
+  const configuration = { baseURL: baseUrl, fetch: checkedFetch };
   return new ChatOpenAI({
     model,
     apiKey: 'none',
@@ -213,25 +203,72 @@ function langchain(baseUrl: string, model: string, maxTokens?: number): ChatOpen
   });
 }
 
-async function post(
-  baseUrl: string,
-  body: object,
-  { signal, onPiece }: Pick<Question, 'signal' | 'onPiece'> = {},
-): Promise<string> {
-  const response = await fetch(`${baseUrl}/chat/completions`, {
+type Reading = Pick<Question, 'signal' | 'onPiece'>;
+/** Posts a chat; gives the body of the answer. */
+type Send = (baseUrl: string, body: string, reading: Reading) => Promise<string>;
+
+/** An app without an SDK: what it knows of the protocol is a finish reason, `[DONE]`, and the status. */
+function rawClient(name: string, send: Send): Client {
+  const ask = async (baseUrl: string, fields: object, reading: Reading = {}): Promise<string> =>
+    send(baseUrl, JSON.stringify({ messages: openaiMessages(), ...fields }), reading);
+  const choiceOf = async (body: Promise<string>) => (JSON.parse(await body) as OpenAI.ChatCompletion).choices[0];
+  return {
+    name,
+    async ask(baseUrl, model, { stream, image, maxTokens, ...reading }) {
+      const body = await ask(
+        baseUrl,
+        { model, stream, messages: openaiMessages(image), ...limits(maxTokens) },
+        reading,
+      );
+      return stream ? readStream(body) : readWhole(body);
+    },
+    async callTool(baseUrl, model) {
+      const choice = await choiceOf(ask(baseUrl, { model, tools: [OPENAI_TOOL], tool_choice: OPENAI_CHOICE }));
+      return argumentsOf(choice?.message.tool_calls?.[0]);
+    },
+    async fillForm(baseUrl, model) {
+      const choice = await choiceOf(ask(baseUrl, { model, response_format: OPENAI_FORM }));
+      return JSON.parse(choice?.message.content ?? '');
+    },
+  };
+}
+
+async function sendByFetch(baseUrl: string, body: string, { signal, onPiece }: Reading): Promise<string> {
+  const response = await checkedFetch(`${baseUrl}/chat/completions`, {
     method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(body),
+    headers: JSON_TYPE,
+    body,
     signal: signal ?? null,
   });
-  let text = '';
-  const utf8 = new TextDecoder();
-  for await (const piece of response.body ?? []) {
-    text += utf8.decode(piece, { stream: true });
-    onPiece?.();
-  }
+  const text = await readPieces(response.body ?? [], onPiece);
   if (!response.ok) {
     throw new Error(text);
+  }
+  return text;
+}
+
+async function sendByCurl(baseUrl: string, body: string, { signal, onPiece }: Reading): Promise<string> {
+  const header = `content-type: ${JSON_TYPE['content-type']}`;
+  const args = ['-sS', '-N', '--fail-with-body', '-H', header, '--data-binary', '@-', `${baseUrl}/chat/completions`];
+  const curl = spawn('curl', args, { ...(signal === undefined ? {} : { signal }) });
+  const exited = once(curl, 'exit') as Promise<[number | null]>;
+  curl.stdin.end(body);
+  const [text, complaint, [code]] = await Promise.all([readPieces(curl.stdout, onPiece), textOf(curl.stderr), exited]);
+  if (code !== 0) {
+    throw new Error(`${complaint} ${text}`);
+  }
+  return text;
+}
+
+async function readPieces(
+  pieces: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+  onPiece?: () => void,
+): Promise<string> {
+  const utf8 = new TextDecoder();
+  let text = '';
+  for await (const piece of pieces) {
+    text += utf8.decode(piece, { stream: true });
+    onPiece?.();
   }
   return text;
 }

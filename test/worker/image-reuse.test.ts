@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { imageMemory } from '../../worker/image-memory.ts';
 import type { Config } from '../../worker/env.ts';
 import { ANYBODY, keyOwner, tenantOwner } from '../../worker/owner.ts';
-import { ownerNames } from '../../worker/owner-names.ts';
+import { holdOwnerNames, ownerNames } from '../../worker/owner-names.ts';
 import type { Upstream } from '../../worker/upstream-config.ts';
 import { type Call, fakeUpstream, type FakeUpstream, goodAnswer, type Script } from './fake-upstream.ts';
 import { repositoryFile } from './repository-file.ts';
@@ -26,7 +26,8 @@ function appOf(
     return work;
   };
   const app = testApp(upstream, {
-    config: testConfig({ upstreams: [testUpstream(fields)], imageReuse: { secret }, ...config }),
+    config: testConfig({ upstreams: [testUpstream(fields)], ...config }),
+    ownerNames: holdOwnerNames(secret),
     imageMemory: {
       ...memory,
       keep: (...args) => noted(memory.keep(...args)),
@@ -184,7 +185,7 @@ describe('an image that was shown before', () => {
     const upstream = fakeUpstream(goodAnswer());
     const fails = () => Promise.reject(new Error('no cache here'));
     const app = testApp(upstream, {
-      config: testConfig({ imageReuse: { secret: '' } }),
+      ownerNames: holdOwnerNames(''),
       imageMemory: imageMemory({ match: fails, put: fails, delete: fails }),
     });
     for (const turn of [question('What?', picture), twoTurns(picture)]) {

@@ -288,6 +288,7 @@ describe('a client', () => {
       writer: chatForm.stream(identity),
       stop,
       signal: stop.signal,
+      now: () => performance.now(),
       onEnd: (end) => ends.push(end),
       pingMs: 5,
     });
@@ -309,6 +310,7 @@ describe('a client', () => {
       writer: chatForm.stream(identity),
       stop,
       signal: stop.signal,
+      now: () => performance.now(),
       onEnd: () => {},
     });
     const reader = relay.getReader();

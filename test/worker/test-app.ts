@@ -14,7 +14,7 @@ import type { Upstream } from '../../worker/upstream-config.ts';
 import { createPatchEmbedder } from '../../worker/patch-embedder.ts';
 import type { Outcome } from '../../worker/request-record.ts';
 import { NO_TRACE } from '../../worker/trace.ts';
-import { checkedResponse } from './checked-response.ts';
+import { checkedResponse } from '../conformance/checked-response.ts';
 import type { FakeUpstream } from './fake-upstream.ts';
 import { repositoryFile } from './repository-file.ts';
 
@@ -108,6 +108,7 @@ export function testApp(
     random: () => 0.5,
     fleet: { current: NEW_FLEET },
     sights: new Map(),
+    ownerNames: null,
     imageMemory: imageMemory(caches.default),
     log: (entry) => logged.push(entry),
     trace: NO_TRACE,

@@ -24,11 +24,11 @@ export function encodeEvent(data: object): string {
  * Data of each event, in order; comments and empty events are skipped. Bytes may be cut anywhere, inside characters too.
  *
  * One loop and not a chain of transform streams: each link of a chain costs every token some turns of the event loop.
- * Leaving the loop early cancels `bytes`.
+ * Leaving the loop early cancels `bytes`, and waits for nothing. Read by a reader: Safari cannot iterate over a stream.
  *
  * @throws ParseError when one event grows over SSE_EVENT_MAX_CHARS.
  */
-export async function* parseEvents(bytes: AsyncIterable<Uint8Array<ArrayBuffer>>): AsyncGenerator<string, void> {
+export async function* parseEvents(bytes: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncGenerator<string, void> {
   const utf8 = new TextDecoder();
   const events: string[] = [];
   let overflow: ParseError | null = null;
@@ -39,11 +39,22 @@ export async function* parseEvents(bytes: AsyncIterable<Uint8Array<ArrayBuffer>>
       overflow = error.type === 'max-buffer-size-exceeded' ? error : overflow;
     },
   });
-  for await (const piece of bytes) {
-    parser.feed(utf8.decode(piece, { stream: true }));
-    yield* events.splice(0);
-    if (overflow !== null) {
-      throw overflow;
+  const reader = bytes.getReader();
+  try {
+    for (;;) {
+      const { done, value: piece } = await reader.read();
+      if (done) {
+        return;
+      }
+      parser.feed(utf8.decode(piece, { stream: true }));
+      for (const data of events.splice(0)) {
+        yield data;
+      }
+      if (overflow !== null) {
+        throw overflow;
+      }
     }
+  } finally {
+    reader.cancel().catch(() => undefined);
   }
 }

@@ -164,6 +164,7 @@ async function relayed(bytes: Uint8Array<ArrayBuffer>, form: AnswerForm, expecte
     writer: form.stream(identity),
     stop,
     signal: stop.signal,
+    now: () => performance.now(),
     onEnd: () => {},
   });
   return new Response(stream).text();

@@ -1,4 +1,4 @@
-import { conformanceFaults, type Received } from '../conformance/openai-schemas.ts';
+import { conformanceFaults, type Received } from './openai-schemas.ts';
 
 /**
  * The same response, its body checked against OpenAI's schemas when it has been read to its end: a fault breaks the
@@ -35,3 +35,10 @@ export function checkedResponse(response: Response, request: Pick<Received, 'met
   );
   return new Response(body, response);
 }
+
+/** `fetch` for a client in Node, whose answers are checked so. */
+export const checkedFetch: typeof fetch = async (input, init) => {
+  const { pathname } = new URL(input instanceof Request ? input.url : input);
+  const method = init?.method ?? (input instanceof Request ? input.method : 'GET');
+  return checkedResponse(await fetch(input, init), { method, path: pathname });
+};

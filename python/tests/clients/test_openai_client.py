@@ -2,19 +2,19 @@
 
 import base64
 import json
-import subprocess
+import time
 from collections.abc import Iterator
 from typing import Any
+from urllib.request import urlopen
 
 import openai
 import pytest
 from openai import OpenAI
+from served import served
 
 from reference.paths import GOLDEN, REPOSITORY
 
 MODEL = "vora-random"
-NODE = REPOSITORY / "node_modules/.bin/node"
-STOP_SECONDS = 20
 PROMPT = next(
     prompt
     for prompt in json.loads((REPOSITORY / GOLDEN / "prompts.json").read_text(encoding="utf-8"))
@@ -23,36 +23,55 @@ PROMPT = next(
 
 
 @pytest.fixture(scope="module")
-def client() -> Iterator[OpenAI]:
-    if not NODE.exists():
-        pytest.fail(f"{NODE} is missing. Install it at the repository root: npm ci", pytrace=False)
-    command = [str(NODE), "test/support/serve-line.ts"]
-    with subprocess.Popen(command, cwd=REPOSITORY, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as line:
-        assert line.stdin is not None and line.stdout is not None
-        try:
-            server = json.loads(line.stdout.readline())
-            with OpenAI(base_url=f"{server['url']}/v1", api_key=server["key"], max_retries=0) as openai_client:
-                yield openai_client
-        finally:
-            line.stdin.close()
-            line.wait(STOP_SECONDS)
+def line() -> Iterator[Any]:
+    with served("serve-line.ts") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def client(line: Any) -> Iterator[OpenAI]:
+    with open_client(line, "url") as openai_client:
+        yield openai_client
+
+
+def open_client(line: Any, worker: str) -> OpenAI:
+    return OpenAI(base_url=f"{line[worker]}/v1", api_key=line["key"], max_retries=0)
+
+
+def running(line: Any) -> int:
+    """Answers that the endpoint is working on."""
+    with urlopen(f"{line['endpoint']}/health") as answer:
+        return int(json.load(answer)["running"])
+
+
+def picture_file() -> str:
+    [name] = [part["image_url"]["url"] for part in PROMPT["messages"][0]["content"] if part["type"] == "image_url"]
+    assert isinstance(name, str)
+    return name
 
 
 def picture() -> str:
-    [name] = [part["image_url"]["url"] for part in PROMPT["messages"][0]["content"] if part["type"] == "image_url"]
-    data = base64.b64encode((REPOSITORY / GOLDEN / name).read_bytes()).decode()
+    data = base64.b64encode((REPOSITORY / GOLDEN / picture_file()).read_bytes()).decode()
     return f"data:image/png;base64,{data}"
 
 
-def messages() -> Any:
+def messages(url: str | None = None) -> Any:
     question = [part for part in PROMPT["messages"][0]["content"] if part["type"] == "text"]
-    return [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": picture()}}, *question]}]
+    image = {"type": "image_url", "image_url": {"url": url or picture()}}
+    return [{"role": "user", "content": [image, *question]}]
 
 
 def test_chat_gives_the_words_of_the_reference(client: OpenAI) -> None:
     answer = client.chat.completions.create(model=MODEL, messages=messages(), max_tokens=32, temperature=0)
     assert answer.choices[0].message.content == PROMPT["text"]
     assert answer.usage is not None and answer.usage.prompt_tokens == PROMPT["promptTokens"]
+
+
+def test_picture_by_https_url_gives_the_same_words(line: Any) -> None:
+    asked = messages(line["pictures"] + picture_file())
+    with open_client(line, "reader") as reader:
+        answer = reader.chat.completions.create(model=MODEL, messages=asked, max_tokens=32, temperature=0)
+    assert answer.choices[0].message.content == PROMPT["text"]
 
 
 def test_stream_gives_the_same_and_its_usage(client: OpenAI) -> None:
@@ -102,9 +121,14 @@ def test_errors_have_their_classes_and_name_the_field(client: OpenAI) -> None:
         client.with_options(api_key="wrong").models.list()
 
 
-def test_leaving_mid_answer_is_no_error(client: OpenAI) -> None:
+def test_leaving_mid_answer_stops_the_model_within_a_second(client: OpenAI, line: Any) -> None:
     with client.chat.completions.create(model=MODEL, messages=messages(), stream=True, max_tokens=1800) as stream:
         assert next(iter(stream)).choices[0].delta.role == "assistant"
+        assert running(line) == 1
+    left = time.monotonic()
+    while running(line) > 0:
+        assert time.monotonic() - left < 1
+        time.sleep(0.02)
     assert client.models.list().data
 
 
