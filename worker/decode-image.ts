@@ -1,5 +1,3 @@
-import png from '@jsquash/png/codec/pkg/squoosh_png_bg.wasm';
-import webp from '@jsquash/webp/codec/dec/webp_dec.wasm';
 import { createDecoder } from '../src/core/image/decode.ts';
 import { preprocess } from '../src/core/image/preprocess.ts';
 import type { Rgb } from '../src/core/image/rgb.ts';
@@ -7,6 +5,8 @@ import type { ImageHeader } from '../src/core/image/sniff.ts';
 import { IMAGE_DECODES_MAX } from '../src/core/limits.ts';
 import type { VisionFacts } from '../src/core/model/manifest.ts';
 import jpeg from '../wasm/jpeg-decoder/decoder.wasm';
+import png from '../wasm/png-decoder/decoder.wasm';
+import webp from '../wasm/webp-decoder/decoder.wasm';
 import { createGate } from './gate.ts';
 
 const decoder = createDecoder({ jpeg, png, webp });

@@ -9,7 +9,7 @@ export interface JpegHeader {
   /** 1: grey, 3: YCbCr or RGB, 4: CMYK or YCCK. */
   readonly components: number;
   /** What a decoder must hold of a picture that comes in several scans, in bytes; 0 where it comes row by row. */
-  readonly coefficientBytes: number;
+  readonly heldBytes: number;
   readonly metadata: Metadata;
 }
 
@@ -51,9 +51,9 @@ export function readJpegHeader(bytes: Uint8Array, param: string): JpegHeader {
     throw invalidImage(param, 'The JPEG has no frame header or no scan');
   }
   const { width, height } = frame;
-  const coefficientBytes = rowByRow === true ? 0 : bytesOfCoefficients(frame);
+  const heldBytes = rowByRow === true ? 0 : bytesOfCoefficients(frame);
   const components = frame.components.length;
-  return { width, height, components, coefficientBytes, metadata: { ...(exif && { exif }), ...(xmp && { xmp }) } };
+  return { width, height, components, heldBytes, metadata: { ...(exif && { exif }), ...(xmp && { xmp }) } };
 }
 
 interface Frame {
