@@ -6,6 +6,9 @@
 extern unsigned char __heap_base;
 static size_t taken;
 
+/* Where what was taken ends: nothing above it was written. */
+__attribute__((export_name("top"))) size_t top(void) { return (size_t)&__heap_base + taken; }
+
 void *take(size_t size) {
   size_t start = ((size_t)&__heap_base + taken + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
   size_t end = start + size;

@@ -6,7 +6,8 @@ import png from '../../wasm/png-decoder/decoder.wasm';
 import webp from '../../wasm/webp-decoder/decoder.wasm';
 import { collectRows } from '../support/collect-rows.ts';
 
-const decoder = createDecoder({ jpeg, png, webp });
+/** Over the modules that the worker imports. */
+export const decoder = createDecoder({ jpeg, png, webp });
 
 /** The stored pixels of a file. */
 export async function decodePixels(file: Uint8Array): Promise<Rgb> {

@@ -10,6 +10,8 @@ interface DecoderExports<Options extends readonly number[]> {
   height(): number;
   /** Gives every row to the host. */
   decode(): void;
+  /** Where the memory that it wrote to ends. */
+  top(): number;
 }
 
 /** One file, and how to decode it. */
@@ -25,7 +27,11 @@ export interface RowDecode<Options extends readonly number[]> {
 }
 
 /** The linear memory that decoders share; see createDecoderHeap. */
-export type DecoderHeap = () => WebAssembly.Memory;
+export interface DecoderHeap {
+  memory: WebAssembly.Memory | null;
+  /** What the last decode may have left in it. */
+  dirtyBytes: number;
+}
 
 /** Thrown through the decoder's frames. */
 class DecoderError extends Error {}
@@ -41,8 +47,14 @@ const MAX_PAGES = STATIC_PAGES + Math.ceil((DECODER_HEAP_MAX_BYTES * 1.0625) / P
  * for each format, would pile up. It grows to what the largest file took, DECODER_HEAP_MAX_BYTES and a little at most.
  */
 export function createDecoderHeap(): DecoderHeap {
-  let memory: WebAssembly.Memory | undefined;
-  return () => (memory ??= new WebAssembly.Memory({ initial: STATIC_PAGES, maximum: MAX_PAGES }));
+  return { memory: null, dirtyBytes: 0 };
+}
+
+/** The memory, full of zeros. */
+function emptied(heap: DecoderHeap): WebAssembly.Memory {
+  heap.memory ??= new WebAssembly.Memory({ initial: STATIC_PAGES, maximum: MAX_PAGES });
+  new Uint8Array(heap.memory.buffer, 0, heap.dirtyBytes).fill(0);
+  return heap.memory;
 }
 
 /**
@@ -60,8 +72,7 @@ export function decodeRows<Options extends readonly number[]>(
   const { file, width, height, options, toRgb } = decode;
 
   function readAll(take: (row: Uint8Array) => void): void {
-    const memory = heap();
-    new Uint8Array(memory.buffer).fill(0);
+    const memory = emptied(heap);
     const rgb = new Uint8Array(width * 3);
     let pixelBytes = 0;
     let at = 0;
@@ -89,13 +100,17 @@ export function decodeRows<Options extends readonly number[]>(
       },
     };
     const decoder = new WebAssembly.Instance(module, { env }).exports as unknown as DecoderExports<Options>;
-    attempt(() => (pixelBytes = decoder.begin(...options)), param);
-    const found = { width: decoder.width(), height: decoder.height() };
-    if (found.width !== width || found.height !== height) {
-      const says = `${width}×${height} px`;
-      throw invalidImage(param, `The image says ${says} but holds ${found.width}×${found.height} px`);
+    try {
+      attempt(() => (pixelBytes = decoder.begin(...options)), param);
+      const found = { width: decoder.width(), height: decoder.height() };
+      if (found.width !== width || found.height !== height) {
+        const says = `${width}×${height} px`;
+        throw invalidImage(param, `The image says ${says} but holds ${found.width}×${found.height} px`);
+      }
+      attempt(() => decoder.decode(), param);
+    } finally {
+      heap.dirtyBytes = decoder.top();
     }
-    attempt(() => decoder.decode(), param);
   }
 
   // Without a pause in between: there is one memory.

@@ -122,6 +122,13 @@ describe('declared sizes', () => {
     expect(sniff(jpeg(jpegFrame(...size)))).toMatchObject({ width: 4000 });
   });
 
+  it('refuses sampling factors that no JPEG has: what the scans take would be no number', () => {
+    for (const factors of [0x00, 0x10, 0x01, 0x51, 0x15]) {
+      const frame = jpegSegment(0xc2, bytes([8], u16(9), u16(9), [1], [1, factors, 0]));
+      expect(() => sniff(jpeg(frame))).toThrow(refusal('invalid-image', /samples/));
+    }
+  });
+
   it('refuses an interlaced PNG that does not fit, and takes the same row by row', () => {
     expect(() => sniff(interlacedPng(5000, 5000))).toThrow(refusal('image-too-large', /interlaced.*without/));
     expect(sniff(interlacedPng(4500, 4500))).toMatchObject({ heldBytes: 4500 * 4500 * 3 });
