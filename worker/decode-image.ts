@@ -10,10 +10,12 @@ import webp from '../wasm/webp-decoder/decoder.wasm';
 import { createGate } from './gate.ts';
 
 const decoder = createDecoder({ jpeg, png, webp });
-const gate = createGate(IMAGE_DECODES_MAX);
+
+/** Runs a decode, no more than IMAGE_DECODES_MAX at once in this isolate: others wait. */
+export const inTurn = createGate(IMAGE_DECODES_MAX);
 
 /**
- * A sniffed file as the model sees it. No more than IMAGE_DECODES_MAX at once in this isolate: others wait.
+ * A sniffed file as the model sees it, to be run in turn.
  * Throws RequestError `invalid-image` naming `param` for damaged files.
  */
 export async function decodeImage(
@@ -22,5 +24,5 @@ export async function decodeImage(
   vision: VisionFacts,
   param: string,
 ): Promise<Rgb> {
-  return gate(async () => preprocess(header, await decoder.open(file, header, param), vision, param));
+  return preprocess(header, await decoder.open(file, header, param), vision, param);
 }

@@ -2,10 +2,10 @@ import { f32ToBf16 } from '../src/core/bytes/float.ts';
 import { encodeTorchTensor } from '../src/core/bytes/torch-tensor.ts';
 import { encodePng } from '../src/core/image/encode-png.ts';
 import { patchify } from '../src/core/image/patchify.ts';
-import { sniffImage } from '../src/core/image/sniff.ts';
+import { type ImageHeader, sniffImage } from '../src/core/image/sniff.ts';
 import type { WireForm } from '../src/core/upstream/capability.ts';
 import type { Deps } from './deps.ts';
-import { decodeImage } from './decode-image.ts';
+import { decodeImage, inTurn } from './decode-image.ts';
 import { loadImage } from './load-image.ts';
 import type { Stopwatch } from './stopwatch.ts';
 
@@ -30,6 +30,11 @@ export interface ImageContext {
   enclosed: ReadonlyMap<string, Uint8Array<ArrayBuffer>>;
 }
 
+interface LoadedImage {
+  readonly file: Uint8Array<ArrayBuffer>;
+  readonly header: ImageHeader;
+}
+
 /**
  * From a client's URL to what the upstream takes: load, sniff, decode and resize row by row, embed.
  *
@@ -43,13 +48,21 @@ export async function prepareImage(
   { bundle, embedder, fetch }: Pick<Deps, 'bundle' | 'embedder' | 'fetch'>,
   { wire, stopwatch, signal, enclosed }: ImageContext,
 ): Promise<PreparedImage> {
-  const file = enclosed.get(url) ?? (await stopwatch.time('fetch', () => loadImage(url, param, fetch, signal)));
-  const header = sniffImage(file, param);
+  const load = async (): Promise<LoadedImage> => {
+    const file = enclosed.get(url) ?? (await stopwatch.time('fetch', () => loadImage(url, param, fetch, signal)));
+    return { file, header: sniffImage(file, param) };
+  };
   if (wire === 'original') {
+    const { file, header } = await load();
     return { part: 'image_url', prefix: `data:image/${header.format};base64,`, payload: [file], tokens: 0 };
   }
   const { vision, llm } = await bundle.manifest();
-  const input = await stopwatch.time('decode', () => decodeImage(file, header, vision, param));
+  // A host may be slow, and others need not wait for it. The text of a data URL is enough to hold until its turn comes.
+  const downloaded = /^data:/i.test(url) ? null : await load();
+  const input = await inTurn(async () => {
+    const { file, header } = downloaded ?? (await load());
+    return stopwatch.time('decode', () => decodeImage(file, header, vision, param));
+  });
   const patches = patchify(input, vision.patchSize);
   const tokens = patches.rows * patches.cols;
   if (wire === 'pixels') {

@@ -2,7 +2,7 @@ import { patchify } from '../../src/core/image/patchify.ts';
 import { sniffImage } from '../../src/core/image/sniff.ts';
 import type { VisionFacts } from '../../src/core/model/manifest.ts';
 import { RequestError } from '../../src/core/protocol/failure.ts';
-import { decodeImage } from '../../worker/decode-image.ts';
+import { decodeImage, inTurn } from '../../worker/decode-image.ts';
 import { createPatchEmbedder } from '../../worker/patch-embedder.ts';
 
 interface BenchEnv {
@@ -22,7 +22,7 @@ export default {
     const loading = embedder.warm();
     const file = new Uint8Array(await request.arrayBuffer());
     try {
-      const input = await decodeImage(file, sniffImage(file, 'body'), VISION, 'body');
+      const input = await inTurn(() => decodeImage(file, sniffImage(file, 'body'), VISION, 'body'));
       await loading;
       const embeddings = await embedder.embed(patchify(input, VISION.patchSize));
       return Response.json({ values: embeddings.length });
