@@ -4,6 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 export interface IsolateMemory {
   /** The most seen so far: objects, array buffers, and the WebAssembly memories as they are now, for those only grow. */
   peakBytes(): Promise<number>;
+  /** Has garbage collected, between requests, and forgets the peak. */
+  restart(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -43,6 +45,11 @@ export async function watchIsolate(inspector: URL, name: string): Promise<Isolat
   })();
   return {
     peakBytes: async () => peak + (await session.memories()),
+    async restart() {
+      // Searching for objects collects first; workerd never answers `HeapProfiler.collectGarbage`.
+      await session.memories();
+      peak = 0;
+    },
     async stop() {
       ended.abort();
       await polling;
