@@ -24,6 +24,8 @@ export interface BuiltWorkerPlan {
   vars: Record<string, string | number | object>;
   /** Catches spans as well as logs. */
   spans?: boolean;
+  /** Opens the runtime's inspector. */
+  inspect?: boolean;
   /** Answers what the worker fetches from this host, by path. All else goes out through Node, which ends no fetch early. */
   host?: { name: string; answer: (path: string) => Promise<Response> };
 }
@@ -35,6 +37,8 @@ export interface BuiltWorker {
   logs: string[];
   /** Spans, attributes, logs and exceptions of each invocation that is over, as a streaming tail worker gets them. */
   invocations: TailEvent[][];
+  /** Of the runtime's inspector, where it was asked for. */
+  inspector(): Promise<URL>;
   stop(): Promise<void>;
 }
 
@@ -96,6 +100,7 @@ export async function startBuiltWorker({
   edgeFolder,
   vars,
   spans = false,
+  inspect = false,
   host,
 }: BuiltWorkerPlan): Promise<BuiltWorker> {
   const port = await freePort();
@@ -107,6 +112,7 @@ export async function startBuiltWorker({
   };
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
+      ...(inspect ? { inspectorPort: 0 } : {}),
       handleStructuredLogs: (log: WorkerdStructuredLog) => logs.push(log.message),
       workers: [
         {
@@ -145,7 +151,7 @@ export async function startBuiltWorker({
   );
   await miniflare.ready;
   const url = `http://127.0.0.1:${port}`;
-  return { url, logs, invocations, stop: () => miniflare.dispose() };
+  return { url, logs, invocations, inspector: () => miniflare.getInspectorURL(), stop: () => miniflare.dispose() };
 }
 
 async function readAsset(folder: string | undefined, path: string): Promise<Response> {

@@ -5,8 +5,11 @@
 import { createHash } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { compileJpegDecoder } from './compile-jpeg.ts';
+import { compileC } from './compile-c.ts';
+import { jpegDecoder } from './compile-jpeg.ts';
 import { compileKernel } from './compile-kernel.ts';
+import { pngDecoder } from './compile-png.ts';
+import { webpDecoder } from './compile-webp.ts';
 
 export interface WasmModule {
   /** Beside this file. */
@@ -17,7 +20,9 @@ export interface WasmModule {
 
 export const MODULES: readonly WasmModule[] = [
   { binary: 'patch-kernel/kernel.wasm', compile: compileKernel },
-  { binary: 'jpeg-decoder/decoder.wasm', compile: () => compileJpegDecoder(process.env) },
+  { binary: 'jpeg-decoder/decoder.wasm', compile: () => compileC(jpegDecoder, process.env) },
+  { binary: 'png-decoder/decoder.wasm', compile: () => compileC(pngDecoder, process.env) },
+  { binary: 'webp-decoder/decoder.wasm', compile: () => compileC(webpDecoder, process.env) },
 ];
 
 /** In the form of sha256sum. */

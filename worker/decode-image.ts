@@ -1,5 +1,3 @@
-import png from '@jsquash/png/codec/pkg/squoosh_png_bg.wasm';
-import webp from '@jsquash/webp/codec/dec/webp_dec.wasm';
 import { createDecoder } from '../src/core/image/decode.ts';
 import { preprocess } from '../src/core/image/preprocess.ts';
 import type { Rgb } from '../src/core/image/rgb.ts';
@@ -7,13 +5,17 @@ import type { ImageHeader } from '../src/core/image/sniff.ts';
 import { IMAGE_DECODES_MAX } from '../src/core/limits.ts';
 import type { VisionFacts } from '../src/core/model/manifest.ts';
 import jpeg from '../wasm/jpeg-decoder/decoder.wasm';
+import png from '../wasm/png-decoder/decoder.wasm';
+import webp from '../wasm/webp-decoder/decoder.wasm';
 import { createGate } from './gate.ts';
 
 const decoder = createDecoder({ jpeg, png, webp });
-const gate = createGate(IMAGE_DECODES_MAX);
+
+/** Runs a decode, no more than IMAGE_DECODES_MAX at once in this isolate: others wait. */
+export const inTurn = createGate(IMAGE_DECODES_MAX);
 
 /**
- * A sniffed file as the model sees it. No more than IMAGE_DECODES_MAX at once in this isolate: others wait.
+ * A sniffed file as the model sees it, to be run in turn.
  * Throws RequestError `invalid-image` naming `param` for damaged files.
  */
 export async function decodeImage(
@@ -22,5 +24,5 @@ export async function decodeImage(
   vision: VisionFacts,
   param: string,
 ): Promise<Rgb> {
-  return gate(async () => preprocess(header, await decoder.open(file, header, param), vision, param));
+  return preprocess(header, await decoder.open(file, header, param), vision, param);
 }

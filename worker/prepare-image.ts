@@ -2,10 +2,10 @@ import { f32ToBf16 } from '../src/core/bytes/float.ts';
 import { encodeTorchTensor } from '../src/core/bytes/torch-tensor.ts';
 import { encodePng } from '../src/core/image/encode-png.ts';
 import { patchify } from '../src/core/image/patchify.ts';
-import { sniffImage } from '../src/core/image/sniff.ts';
+import { type ImageHeader, sniffImage } from '../src/core/image/sniff.ts';
 import type { WireForm } from '../src/core/upstream/capability.ts';
 import type { Deps } from './deps.ts';
-import { decodeImage } from './decode-image.ts';
+import { decodeImage, inTurn } from './decode-image.ts';
 import { loadImage } from './load-image.ts';
 import { type ImageReuse, recallImage } from './recall-image.ts';
 import type { PreparedImage } from './prepared-image.ts';
@@ -23,8 +23,16 @@ export interface ImageContext {
   reuse: ImageReuse | null;
 }
 
+interface LoadedImage {
+  readonly file: Uint8Array<ArrayBuffer>;
+  readonly header: ImageHeader;
+}
+
+type Load = () => Promise<LoadedImage>;
+
 /**
- * From a client's URL to what the upstream takes: load, sniff, decode and resize row by row, embed.
+ * From a client's URL to what the upstream takes: load, sniff, decode and resize row by row, embed; or what is left to do
+ * of it, where its owner showed the same file lately.
  *
  * Peak memory, beside the encoded file: what decoders hold (src/core/image/decode.ts), then the small model input, then embeddings as f32 and bf16 (22 MB for 1024 patches at 7B size). Only the payload outlives the call.
  *
@@ -37,28 +45,38 @@ export async function prepareImage(
   context: ImageContext,
 ): Promise<PreparedImage> {
   const { wire, stopwatch, signal, enclosed, reuse } = context;
-  const file = enclosed.get(url) ?? (await stopwatch.time('fetch', () => loadImage(url, param, deps.fetch, signal)));
-  const make = (): Promise<PreparedImage> => makeImage(file, param, deps, context);
+  const load: Load = async () => {
+    const file = enclosed.get(url) ?? (await stopwatch.time('fetch', () => loadImage(url, param, deps.fetch, signal)));
+    return { file, header: sniffImage(file, param) };
+  };
+  // A host may be slow, and others need not wait for it. The text of a data URL is enough to hold until its turn comes.
+  const downloaded = /^data:/i.test(url) ? null : await load();
+  const unpack: Load = async () => downloaded ?? load();
+  const make = (): Promise<PreparedImage> => makeImage(unpack, param, deps, context);
   if (reuse === null) {
     return make();
   }
   const weights = wire === 'original' ? '' : (await deps.bundle.manifest()).vision.sha256;
-  return recallImage(file, { wire, made: `${wire} ${weights}` }, reuse, make);
+  const name = await inTurn(async () => reuse.names.image((await unpack()).file, `${wire} ${weights}`));
+  return recallImage(name, wire, reuse, make);
 }
 
 async function makeImage(
-  file: Uint8Array<ArrayBuffer>,
+  unpack: Load,
   param: string,
   { bundle, embedder }: Pick<Deps, 'bundle' | 'embedder'>,
   { wire, stopwatch }: ImageContext,
 ): Promise<PreparedImage> {
-  const header = sniffImage(file, param);
   const from = 'made';
   if (wire === 'original') {
+    const { file, header } = await unpack();
     return { part: 'image_url', prefix: `data:image/${header.format};base64,`, payload: [file], tokens: 0, from };
   }
   const { vision, llm } = await bundle.manifest();
-  const input = await stopwatch.time('decode', () => decodeImage(file, header, vision, param));
+  const input = await inTurn(async () => {
+    const { file, header } = await unpack();
+    return stopwatch.time('decode', () => decodeImage(file, header, vision, param));
+  });
   const patches = patchify(input, vision.patchSize);
   const tokens = patches.rows * patches.cols;
   if (wire === 'pixels') {

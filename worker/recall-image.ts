@@ -19,18 +19,16 @@ export interface ImageReuse {
  * An image by the least work: a reference where the upstream holds it, what was made of the same file before, or made now
  * and kept.
  *
- * The name is that of the file, and of all that the result depends on: equal files have equal pixels, and it is known
- * before anything is decoded.
+ * Equal files have equal pixels, and a file's name is known before anything is decoded.
  *
- * @param made what of the form and the weights the result depends on.
+ * @param name of the file and of all that the result depends on.
  */
 export async function recallImage(
-  file: Uint8Array<ArrayBuffer>,
-  { wire, made }: { wire: WireForm; made: string },
-  { names, memory, seconds, holder, waitUntil }: ImageReuse,
+  name: string,
+  wire: WireForm,
+  { memory, seconds, holder, waitUntil }: ImageReuse,
   make: () => Promise<PreparedImage>,
 ): Promise<PreparedImage> {
-  const name = await names.image(file, made);
   const named = holder === null ? {} : { uuid: name };
   const part = wire === 'image_embeds' ? 'image_embeds' : 'image_url';
   const tokens = holder?.isAsked === true ? await memory.sent(holder.upstream, name) : null;

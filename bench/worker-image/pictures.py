@@ -25,7 +25,9 @@ def main(folder: Path) -> None:
     phone = large.resize((4032, 3024))
     phone.save(folder / "12mp.jpg", quality=90)
     phone.save(folder / "12mp-progressive.jpg", quality=90, progressive=True)
-    large.resize((1024, 768)).save(folder / "1024.jpg", quality=90)
+    small = large.resize((1024, 768))
+    small.save(folder / "1024.jpg", quality=90)
+    small.save(folder / "1024.png")
     large.resize((16384, 12288)).save(folder / "200mp.jpg", quality=60)
 
 

@@ -30,17 +30,19 @@ export const ENDPOINT_BODY_MAX_BYTES = 128 * 1024 * 1024;
 export const REQUEST_JSON_MARKS_MAX = 1_048_576;
 /** One encoded image after base64 or download; phone photos are 2 to 12 MB. */
 export const IMAGE_MAX_BYTES = 20 * 1024 * 1024;
-/** Size of a PNG or WebP, from the header and before any decode. Their decoders hold the whole picture at 7 to 13 bytes a
- * pixel: 8 MP are 100 MB of an isolate's 128 MB. */
-export const IMAGE_MAX_PIXELS = 8_000_000;
+/** Size of a PNG or a WebP, from the header and before any decode. They come row by row at their full size: a second or two
+ * of CPU. */
+export const PNG_MAX_PIXELS = 50_331_648;
+export const WEBP_MAX_PIXELS = 50_331_648;
 /** Size of a JPEG, which is decoded row by row: the largest phone sensors have 200 MP. Under a
  * second of CPU, since so large a one is decoded at a quarter. */
 export const JPEG_MAX_PIXELS = 201_326_592;
 /** A larger JPEG is decoded at a half, a quarter or an eighth, by libjpeg's scaling. Phones' 12 MP stay exact. */
 export const JPEG_EXACT_MAX_PIXELS = 16_777_216;
-/** What libjpeg may allocate: a file of several scans needs 2 bytes for every sample of the picture. Half of an isolate. */
-export const JPEG_HEAP_MAX_BYTES = 64 * 1024 * 1024;
-/** Images that one isolate decodes at once: each may take JPEG_HEAP_MAX_BYTES, and an isolate has 128 MB. */
+/** What a decoder may hold of a picture that does not come row by row: a JPEG of several scans 2 bytes a sample, an interlaced
+ * PNG 3 a pixel, a lossless WebP 4. Half of an isolate. */
+export const DECODER_HEAP_MAX_BYTES = 64 * 1024 * 1024;
+/** Images that one isolate decodes at once: each may take DECODER_HEAP_MAX_BYTES, and an isolate has 128 MB. */
 export const IMAGE_DECODES_MAX = 1;
 /** Longest edge in pixels; JPEG's own limit is 65 535, and such strips hold nothing a model can read. */
 export const IMAGE_MAX_EDGE_PX = 16_384;

@@ -1,6 +1,6 @@
 /**
- * `npm run fuzz -- weights|worker [--count N] [--seed N] [--only TARGET]`: N mutated inputs for each reader of weights-tools,
- * or for each door of the worker. The same seed gives the same inputs. Every finding is written to the corpus, which the
+ * `npm run fuzz -- weights|worker|images [--count N] [--seed N] [--only TARGET]`: N mutated inputs for each reader of
+ * weights-tools, for each door of the worker, or for the headers of images and every decoder behind them. The same seed gives the same inputs. Every finding is written to the corpus, which the
  * tests replay; exit code 1 with any.
  */
 import { createHash } from 'node:crypto';
@@ -12,7 +12,11 @@ import { HANG_MS, judge, makeInput } from './fuzz.ts';
 import type { Target } from './target.ts';
 
 /** Folders with `targets.ts` and `corpus/`. Read by name: the worker's files have a type check of their own. */
-const SUITES = { weights: '../weights-tools/attacks', worker: '../worker/attacks' } as const;
+const SUITES = {
+  weights: '../weights-tools/attacks',
+  worker: '../worker/attacks',
+  images: '../core/image/attacks',
+} as const;
 
 interface Run {
   readonly suite: keyof typeof SUITES;
@@ -43,28 +47,27 @@ async function main(): Promise<void> {
     },
   });
   const [count, seed] = [Number(values.count), Number(values.seed)];
-  const suite = positionals.length === 1 ? positionals[0] : undefined;
-  const names = suite === 'weights' || suite === 'worker' ? (await targetsOf(suite)).map(({ name }) => name) : [];
+  const suite = positionals.length === 1 ? suiteOf(positionals[0]) : undefined;
+  const names = suite === undefined ? [] : (await targetsOf(suite)).map(({ name }) => name);
   const chosen = names.filter((name) => values.only === undefined || values.only === name);
-  if (
-    (suite !== 'weights' && suite !== 'worker') ||
-    !Number.isInteger(count) ||
-    !Number.isInteger(seed) ||
-    chosen.length === 0
-  ) {
+  if (suite === undefined || !Number.isInteger(count) || !Number.isInteger(seed) || chosen.length === 0) {
     console.error(
-      `usage: npm run fuzz -- weights|worker [--count N] [--seed N] [--only ${names.join('|') || 'TARGET'}]`,
+      `usage: npm run fuzz -- ${Object.keys(SUITES).join('|')} [--count N] [--seed N] [--only ${names.join('|') || 'TARGET'}]`,
     );
     process.exitCode = 2;
     return;
   }
   for (const target of chosen) {
     const startMs = performance.now();
-    const findings = await watch({ suite, target, seed, count, state: new SharedArrayBuffer(8) });
+    const { inputs, findings } = await watch({ suite, target, seed, count, state: new SharedArrayBuffer(8) });
     const seconds = (performance.now() - startMs) / 1000;
-    console.log(`${target}: ${count} inputs of seed ${seed} in ${seconds.toFixed(1)} s, ${findings} findings`);
+    console.log(`${target}: ${inputs} inputs of seed ${seed} in ${seconds.toFixed(1)} s, ${findings} findings`);
     process.exitCode = findings > 0 ? 1 : process.exitCode;
   }
+}
+
+function suiteOf(name: string | undefined): Run['suite'] | undefined {
+  return name === 'weights' || name === 'worker' || name === 'images' ? name : undefined;
 }
 
 async function targetsOf(suite: Run['suite']): Promise<readonly Target[]> {
@@ -73,7 +76,7 @@ async function targetsOf(suite: Run['suite']): Promise<readonly Target[]> {
 }
 
 /** Runs one target in a thread of its own. */
-async function watch(run: Run): Promise<number> {
+async function watch(run: Run): Promise<{ inputs: number; findings: number }> {
   const state = new Int32Array(run.state);
   const worker = new Worker(new URL(import.meta.url), { workerData: run });
   let last = -1;
@@ -94,7 +97,7 @@ async function watch(run: Run): Promise<number> {
   } finally {
     clearInterval(timer);
   }
-  return Atomics.load(state, 1);
+  return { inputs: Atomics.load(state, 0) + 1, findings: Atomics.load(state, 1) };
 }
 
 async function work(run: Run): Promise<void> {

@@ -1,12 +1,13 @@
-import png from '@jsquash/png/codec/pkg/squoosh_png_bg.wasm';
-import webp from '@jsquash/webp/codec/dec/webp_dec.wasm';
 import { createDecoder } from '../../src/core/image/decode.ts';
 import type { Rgb } from '../../src/core/image/rgb.ts';
 import { sniffImage } from '../../src/core/image/sniff.ts';
 import jpeg from '../../wasm/jpeg-decoder/decoder.wasm';
+import png from '../../wasm/png-decoder/decoder.wasm';
+import webp from '../../wasm/webp-decoder/decoder.wasm';
 import { collectRows } from '../support/collect-rows.ts';
 
-const decoder = createDecoder({ jpeg, png, webp });
+/** Over the modules that the worker imports. */
+export const decoder = createDecoder({ jpeg, png, webp });
 
 /** The stored pixels of a file. */
 export async function decodePixels(file: Uint8Array): Promise<Rgb> {

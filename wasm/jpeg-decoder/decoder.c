@@ -1,24 +1,13 @@
-/*
- * One JPEG, decoded row by row: a thin door to libjpeg-turbo for src/core/image/jpeg-codec.ts.
- *
- * The file stays outside: `pull` copies the next bytes in. Errors leave through `fail`, which never returns: it throws in
- * JavaScript, and the instance is thrown away with whatever state it was in. So is every instance: its host makes a new one
- * for each file, over a memory of zeros.
- */
+/* One JPEG, decoded row by row: a thin door to libjpeg-turbo for src/core/image/jpeg-codec.ts. */
 #include <stddef.h>
 #include <stdio.h>
 #include "jpeglib.h"
 #include "jerror.h"
+#include "host.h"
 
 #define INPUT_BYTES 65536
 /* Rows given out at once; libjpeg makes up to 16 in one go. */
 #define ROWS 16
-
-/* memory.c */
-void *take(size_t size);
-
-__attribute__((import_module("env"), import_name("pull"))) size_t pull(unsigned char *to, size_t size);
-__attribute__((import_module("env"), import_name("fail"), noreturn)) void fail(int code);
 
 static struct jpeg_decompress_struct decoder;
 static struct jpeg_error_mgr errors;
@@ -89,17 +78,17 @@ __attribute__((export_name("begin"))) int begin(int eighths, int memory) {
 
 __attribute__((export_name("width"))) int width(void) { return (int)decoder.output_width; }
 __attribute__((export_name("height"))) int height(void) { return (int)decoder.output_height; }
-/* Where `read` leaves its rows. */
-__attribute__((export_name("rows"))) unsigned char *place(void) { return rows; }
 
-/* Decodes the next rows, 16 at most, and returns how many; 0 after the last. */
-__attribute__((export_name("read"))) int read(void) {
+/* Gives all rows, some at a time. */
+__attribute__((export_name("decode"))) void decode(void) {
   JSAMPROW pointers[ROWS];
   size_t pitch = decoder.output_width * (size_t)decoder.output_components;
-  int count = 0;
-  while (count < ROWS && decoder.output_scanline < decoder.output_height) {
-    for (int i = count; i < ROWS; i++) pointers[i] = rows + (size_t)i * pitch;
-    count += (int)jpeg_read_scanlines(&decoder, pointers + count, (JDIMENSION)(ROWS - count));
+  for (int i = 0; i < ROWS; i++) pointers[i] = rows + (size_t)i * pitch;
+  while (decoder.output_scanline < decoder.output_height) {
+    int count = 0;
+    while (count < ROWS && decoder.output_scanline < decoder.output_height) {
+      count += (int)jpeg_read_scanlines(&decoder, pointers + count, (JDIMENSION)(ROWS - count));
+    }
+    give(rows, count);
   }
-  return count;
 }

@@ -1,29 +1,9 @@
-/*
- * libjpeg's memory (jmemsys.h) for one picture: taken from the heap's start upwards and never given back. The host hands in
- * a memory of zeros, and may hand in the same again: it grows only to what the largest picture so far has taken.
- */
+/* libjpeg's memory (jmemsys.h) for one picture: never given back. */
 #include "jinclude.h"
 #include "jpeglib.h"
 #include "jmemsys.h"
 #include "jerror.h"
-
-#define PAGE_BYTES 65536
-#define ALIGNMENT 16
-
-extern unsigned char __heap_base;
-static size_t taken;
-
-void *take(size_t size) {
-  size_t start = ((size_t)&__heap_base + taken + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-  size_t end = start + size;
-  size_t pages = __builtin_wasm_memory_size(0);
-  if (end > pages * PAGE_BYTES) {
-    size_t more = (end - pages * PAGE_BYTES + PAGE_BYTES - 1) / PAGE_BYTES;
-    if (end < start || __builtin_wasm_memory_grow(0, more) == (size_t)-1) return NULL;
-  }
-  taken = end - (size_t)&__heap_base;
-  return (void *)start;
-}
+#include "host.h"
 
 void *jpeg_get_small(j_common_ptr info, size_t size) { (void)info; return take(size); }
 void *jpeg_get_large(j_common_ptr info, size_t size) { (void)info; return take(size); }

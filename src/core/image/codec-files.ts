@@ -6,8 +6,8 @@ type CodecModule = CodecModules[keyof CodecModules];
 export async function loadDecoder(compile: (specifier: string) => Promise<CodecModule>): Promise<Decoder> {
   const [jpeg, png, webp] = await Promise.all([
     compile('#wasm/jpeg-decoder/decoder.wasm'),
-    compile('@jsquash/png/codec/pkg/squoosh_png_bg.wasm'),
-    compile('@jsquash/webp/codec/dec/webp_dec.wasm'),
+    compile('#wasm/png-decoder/decoder.wasm'),
+    compile('#wasm/webp-decoder/decoder.wasm'),
   ]);
   return createDecoder({ jpeg, png, webp });
 }

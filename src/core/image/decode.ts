@@ -1,11 +1,10 @@
-import webp from '@jsquash/webp/codec/dec/webp_dec.js';
-import { decodeInFreshInstance } from './emscripten-codec.ts';
-import { invalidImage } from './image-failure.ts';
 import { createJpegCodec } from './jpeg-codec.ts';
 import { jpegEighths } from './jpeg-scale.ts';
-import { type PixelRows, rowsOf } from './pixel-rows.ts';
-import { decodePng } from './png-codec.ts';
+import type { PixelRows } from './pixel-rows.ts';
+import { createPngCodec } from './png-codec.ts';
+import { createDecoderHeap } from './row-codec.ts';
 import type { ImageHeader } from './sniff.ts';
+import { createWebpCodec } from './webp-codec.ts';
 
 /** Compiled codecs. Workers may not compile bytes: they import the files that `codec-files.ts` has others compile. */
 export type CodecModules = Readonly<Record<ImageHeader['format'], WebAssembly.Module>>;
@@ -17,29 +16,28 @@ export interface Decoder {
    * size, by libjpeg's own scaling. Throws RequestError `invalid-image` naming `param` for damaged files, here or while the
    * rows are read.
    *
-   * Peak memory beside the file, codec heap included: JPEG a few rows, with several scans 2 bytes a sample; in bytes a pixel
-   * WebP 10, PNG 7 to 13, 16-bit grey PNG 16.
+   * Peak memory beside the file, codec heap included: a few rows, but 2 bytes a sample for a JPEG of several scans, 3 bytes a
+   * pixel for an interlaced PNG, 4 for a lossless WebP, and for every WebP the file once more.
    */
   open(file: Uint8Array, header: ImageHeader, param: string): Promise<PixelRows>;
 }
 
 /** A decoder over the given codecs; runs wherever WebAssembly does. */
 export function createDecoder(modules: CodecModules): Decoder {
-  const openJpeg = createJpegCodec(modules.jpeg);
+  const heap = createDecoderHeap();
+  const openJpeg = createJpegCodec(modules.jpeg, heap);
+  const openPng = createPngCodec(modules.png, heap);
+  const openWebp = createWebpCodec(modules.webp, heap);
   return {
     async open(file, header, param) {
-      if (header.format === 'jpeg') {
-        return openJpeg(file, header, jpegEighths(header), param);
+      switch (header.format) {
+        case 'jpeg':
+          return openJpeg(file, header, jpegEighths(header), param);
+        case 'png':
+          return openPng(file, header, param);
+        case 'webp':
+          return openWebp(file, header, param);
       }
-      const image =
-        header.format === 'png'
-          ? decodePng(modules.png, file, header.grey16, param)
-          : await decodeInFreshInstance(webp, modules.webp, file, param);
-      if (image.width !== header.width || image.height !== header.height) {
-        const says = `${header.width}×${header.height} px`;
-        throw invalidImage(param, `The image says ${says} but holds ${image.width}×${image.height} px`);
-      }
-      return rowsOf(image);
     },
   };
 }

@@ -9,7 +9,7 @@ export interface JpegHeader {
   /** 1: grey, 3: YCbCr or RGB, 4: CMYK or YCCK. */
   readonly components: number;
   /** What a decoder must hold of a picture that comes in several scans, in bytes; 0 where it comes row by row. */
-  readonly coefficientBytes: number;
+  readonly heldBytes: number;
   readonly metadata: Metadata;
 }
 
@@ -51,9 +51,9 @@ export function readJpegHeader(bytes: Uint8Array, param: string): JpegHeader {
     throw invalidImage(param, 'The JPEG has no frame header or no scan');
   }
   const { width, height } = frame;
-  const coefficientBytes = rowByRow === true ? 0 : bytesOfCoefficients(frame);
+  const heldBytes = rowByRow === true ? 0 : bytesOfCoefficients(frame);
   const components = frame.components.length;
-  return { width, height, components, coefficientBytes, metadata: { ...(exif && { exif }), ...(xmp && { xmp }) } };
+  return { width, height, components, heldBytes, metadata: { ...(exif && { exif }), ...(xmp && { xmp }) } };
 }
 
 interface Frame {
@@ -67,6 +67,8 @@ interface Frame {
 /** Edge of a block of samples, and the bytes of its coefficients. */
 const BLOCK = 8;
 const BLOCK_BYTES = 2 * BLOCK * BLOCK;
+/** Largest sampling factor (T.81 B.2.2). */
+const SAMPLING_MAX = 4;
 
 /** Blocks of each component, whole MCUs of them (T.81 A.2.4), as libjpeg keeps them until the last scan. */
 function bytesOfCoefficients({ width, height, components }: Frame): number {
@@ -92,7 +94,14 @@ function readFrame(marker: number, payload: Uint8Array, param: string): Frame {
   }
   const sampling = Array.from({ length: components }, (_, i): [number, number] => {
     const factors = view.getUint8(7 + 3 * i);
-    return [factors >> 4, factors & 15];
+    const [across, down] = [factors >> 4, factors & 15];
+    if (Math.min(across, down) === 0 || Math.max(across, down) > SAMPLING_MAX) {
+      throw invalidImage(
+        param,
+        `The JPEG samples a component ${across}×${down}; expected 1 to ${SAMPLING_MAX} each way`,
+      );
+    }
+    return [across, down];
   });
   return {
     height: view.getUint16(1),

@@ -6,6 +6,8 @@ export interface PngHeader {
   readonly height: number;
   /** 16-bit grey without alpha, which Pillow reads as `I;16` and clips where it narrows every other 16-bit form. */
   readonly grey16: boolean;
+  /** What the decoder holds of the picture while it reads it: all of one that is interlaced, in the bytes of decoder.c. */
+  readonly heldBytes: number;
   readonly metadata: Metadata;
 }
 
@@ -30,6 +32,7 @@ export function readPngHeader(bytes: Uint8Array, param: string): PngHeader {
   const width = view.getUint32(ihdr);
   const height = view.getUint32(ihdr + 4);
   const grey16 = view.getUint8(ihdr + 8) === 16 && view.getUint8(ihdr + 9) === GREY;
+  const heldBytes = view.getUint8(ihdr + 12) === 0 ? 0 : width * height * (grey16 ? 2 : 3);
 
   let exif: Uint8Array | undefined;
   let xmp: Uint8Array | undefined;
@@ -43,7 +46,7 @@ export function readPngHeader(bytes: Uint8Array, param: string): PngHeader {
     }
     const data = bytes.subarray(at + 8, at + 8 + length);
     if (type === 'IEND') {
-      return { width, height, grey16, metadata: { ...(exif && { exif }), ...(xmp && { xmp }) } };
+      return { width, height, grey16, heldBytes, metadata: { ...(exif && { exif }), ...(xmp && { xmp }) } };
     }
     if (type === 'eXIf') {
       exif = data;

@@ -1,10 +1,11 @@
 import {
+  DECODER_HEAP_MAX_BYTES,
   IMAGE_MAX_ASPECT_RATIO,
   IMAGE_MAX_BYTES,
   IMAGE_MAX_EDGE_PX,
-  IMAGE_MAX_PIXELS,
-  JPEG_HEAP_MAX_BYTES,
   JPEG_MAX_PIXELS,
+  PNG_MAX_PIXELS,
+  WEBP_MAX_PIXELS,
 } from '../limits.ts';
 import { orientationOf } from './exif.ts';
 import { imageTooLarge, invalidImage, unsupportedImage } from './image-failure.ts';
@@ -13,19 +14,28 @@ import type { Orientation } from './orientation.ts';
 import { readPngHeader } from './png-header.ts';
 import { readWebpHeader } from './webp-header.ts';
 
-/** The rest is for what libjpeg needs beside coefficients. */
-const JPEG_HEAP_USABLE_BYTES = JPEG_HEAP_MAX_BYTES - 4 * 1024 * 1024;
+/** The rest is for what a decoder needs beside the picture. */
+const HELD_MAX_BYTES = DECODER_HEAP_MAX_BYTES - 4 * 1024 * 1024;
+const MAX_PIXELS = { jpeg: JPEG_MAX_PIXELS, png: PNG_MAX_PIXELS, webp: WEBP_MAX_PIXELS };
+/** Which files of a format are held as a whole, and which are not. */
+const HELD = {
+  jpeg: ['progressive', 'baseline JPEG'],
+  png: ['interlaced', 'PNG without interlacing'],
+  webp: ['lossless', 'lossy WebP'],
+} as const;
 
 interface Stored {
   /** Pixels as stored, before `orientation` turns them. */
   readonly width: number;
   readonly height: number;
   readonly orientation: Orientation;
+  /** What the decoder holds of file and picture beside a few rows. */
+  readonly heldBytes: number;
 }
 
 /** What the bytes themselves say, whatever the client called them. */
 export type ImageHeader =
-  | (Stored & { readonly format: 'jpeg'; readonly components: number; readonly coefficientBytes: number })
+  | (Stored & { readonly format: 'jpeg'; readonly components: number })
   | (Stored & { readonly format: 'png'; readonly grey16: boolean })
   | (Stored & { readonly format: 'webp' });
 
@@ -67,8 +77,9 @@ const readers = {
     return { format: 'png', ...header, orientation: orientationOf(metadata) };
   },
   webp: (bytes: Uint8Array, param: string): ImageHeader => {
-    const { metadata, ...header } = readWebpHeader(bytes, param);
-    return { format: 'webp', ...header, orientation: orientationOf(metadata) };
+    const { metadata, lossless, ...size } = readWebpHeader(bytes, param);
+    const heldBytes = bytes.length + (lossless ? 4 * size.width * size.height : 0);
+    return { format: 'webp', ...size, heldBytes, orientation: orientationOf(metadata) };
   },
 };
 
@@ -95,15 +106,15 @@ function checkSize(header: ImageHeader, param: string): void {
   if (Math.max(width, height) > IMAGE_MAX_EDGE_PX) {
     throw imageTooLarge(param, `${size}; the longest edge may have ${IMAGE_MAX_EDGE_PX} px`);
   }
-  const maxPixels = format === 'jpeg' ? JPEG_MAX_PIXELS : IMAGE_MAX_PIXELS;
-  if (width * height > maxPixels) {
-    throw imageTooLarge(param, `${size}; a ${format.toUpperCase()} may have ${maxPixels} pixels`);
+  if (width * height > MAX_PIXELS[format]) {
+    throw imageTooLarge(param, `${size}; a ${format.toUpperCase()} may have ${MAX_PIXELS[format]} pixels`);
   }
-  if (format === 'jpeg' && header.coefficientBytes > JPEG_HEAP_USABLE_BYTES) {
+  if (header.heldBytes > HELD_MAX_BYTES) {
+    const [held, rowByRow] = HELD[format];
     throw imageTooLarge(
       param,
-      `${size} and progressive: its scans take ${header.coefficientBytes} bytes; the limit is ${JPEG_HEAP_USABLE_BYTES}. ` +
-        'A baseline JPEG of this size is taken',
+      `${size} and ${held}: to hold it takes ${header.heldBytes} bytes; the limit is ${HELD_MAX_BYTES}. ` +
+        `A ${rowByRow} of this size is taken`,
     );
   }
   if (Math.max(width, height) / Math.min(width, height) > IMAGE_MAX_ASPECT_RATIO) {

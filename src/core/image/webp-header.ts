@@ -4,6 +4,7 @@ import { invalidImage, unsupportedImage } from './image-failure.ts';
 export interface WebpHeader {
   readonly width: number;
   readonly height: number;
+  readonly lossless: boolean;
   readonly metadata: Metadata;
 }
 
@@ -32,6 +33,7 @@ export function readWebpHeader(bytes: Uint8Array, param: string): WebpHeader {
   }
   let canvas: Size | undefined;
   let frame: Size | undefined;
+  let lossless = false;
   let exif: Uint8Array | undefined;
   let xmp: Uint8Array | undefined;
   for (let at = RIFF_HEADER_BYTES; at + CHUNK_HEADER_BYTES <= end;) {
@@ -55,6 +57,7 @@ export function readWebpHeader(bytes: Uint8Array, param: string): WebpHeader {
         frame ??= lossySize(view, start, param);
         break;
       case 'VP8L':
+        lossless ||= frame === undefined;
         frame ??= losslessSize(view, start, param);
         break;
       case 'EXIF':
@@ -75,7 +78,7 @@ export function readWebpHeader(bytes: Uint8Array, param: string): WebpHeader {
       `WebP canvas is ${canvas.width}×${canvas.height} px but its image is ${frame.width}×${frame.height} px`,
     );
   }
-  return { ...frame, metadata: { ...(exif && { exif }), ...(xmp && { xmp }) } };
+  return { ...frame, lossless, metadata: { ...(exif && { exif }), ...(xmp && { xmp }) } };
 }
 
 /** Key frame header: 3 bytes of frame tag, start code, then 14 bits each (RFC 6386, 9.1). */

@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Decoder } from '../../../src/core/image/decode.ts';
+import type { Rgb } from '../../../src/core/image/rgb.ts';
 import { sniffImage } from '../../../src/core/image/sniff.ts';
 import { RequestError } from '../../../src/core/protocol/failure.ts';
 import { loadImageDecoder } from '../../../src/endpoint/image-codecs.ts';
@@ -13,14 +14,14 @@ beforeAll(async () => {
   decoder = await loadImageDecoder();
 });
 
-async function read(file: Uint8Array): Promise<{ width: number; height: number }> {
+async function readRows(file: Uint8Array): Promise<Rgb> {
   return collectRows(await decoder.open(file, sniffImage(file, PARAM), PARAM));
 }
 
 /** Outcome of reading a file that may be anything: whatever is no RequestError about PARAM is a bug and is thrown on. */
 async function outcome(file: Uint8Array): Promise<'image' | 'refused'> {
   try {
-    await read(file);
+    await readRows(file);
     return 'image';
   } catch (error) {
     if (error instanceof RequestError && 'param' in error.failure && error.failure.param === PARAM) {
@@ -68,15 +69,37 @@ describe.each(small)('%s', (name) => {
 it('refuses a thousand damaged PNGs and then reads a good one', async () => {
   const damaged = png(64, 64, pngChunk('IDAT', bytes([0x78, 0x9c, 1, 2, 3])));
   for (let i = 0; i < 1000; i++) {
-    await expect(read(damaged)).rejects.toThrow(refusal('invalid-image'));
+    await expect(readRows(damaged)).rejects.toThrow(refusal('invalid-image'));
   }
-  expect(await read(readGoldenImage('images/size-20x20.png'))).toMatchObject({ width: 20, height: 20 });
+  expect(await readRows(readGoldenImage('images/size-20x20.png'))).toMatchObject({ width: 20, height: 20 });
 });
 
 it('refuses pixels of another size than the header', async () => {
   const file = readGoldenImage('images/size-20x20.png');
   const header = sniffImage(file, PARAM);
-  await expect(decoder.open(file, { ...header, width: 21 }, PARAM)).rejects.toThrow(
-    refusal('invalid-image', /21×20 px but holds 20×20 px/),
-  );
+  const rows = await decoder.open(file, { ...header, width: 21 }, PARAM);
+  await expect(rows.read(() => {})).rejects.toThrow(refusal('invalid-image', /21×20 px but holds 20×20 px/));
+});
+
+it('keeps files of all formats apart that are opened and read across each other, in one memory', async () => {
+  const files = small.map(readGoldenImage);
+  const alone = await Promise.all(files.map(readRows));
+  const together = await Promise.all(files.map((file) => decoder.open(file, sniffImage(file, PARAM), PARAM)));
+  expect(await Promise.all(together.toReversed().map(collectRows))).toEqual(alone.toReversed());
+});
+
+it('ends where its reader throws, and decodes the next file', async () => {
+  const file = readGoldenImage('images/webp-lossy.webp');
+  const rows = await decoder.open(file, sniffImage(file, PARAM), PARAM);
+  const enough = new Error('enough');
+  let count = 0;
+  const take = (): void => {
+    count += 1;
+    if (count === 20) {
+      throw enough;
+    }
+  };
+  await expect(rows.read(take)).rejects.toBe(enough);
+  expect(count).toBe(20);
+  expect(await outcome(file)).toBe('image');
 });

@@ -5,6 +5,7 @@ import { jpegEighths } from '../../../src/core/image/jpeg-scale.ts';
 import { createJpegCodec, type OpenJpeg } from '../../../src/core/image/jpeg-codec.ts';
 import type { PixelRows } from '../../../src/core/image/pixel-rows.ts';
 import { preprocess } from '../../../src/core/image/preprocess.ts';
+import { createDecoderHeap } from '../../../src/core/image/row-codec.ts';
 import { sniffImage } from '../../../src/core/image/sniff.ts';
 import { loadImageDecoder } from '../../../src/endpoint/image-codecs.ts';
 import { collectRows } from '../../support/collect-rows.ts';
@@ -16,7 +17,7 @@ import { PARAM, refusal } from './refusal.ts';
 let openJpeg: OpenJpeg;
 let decoder: Decoder;
 beforeAll(async () => {
-  openJpeg = createJpegCodec(await jpegModule());
+  openJpeg = createJpegCodec(await jpegModule(), createDecoderHeap());
   decoder = await loadImageDecoder();
 });
 

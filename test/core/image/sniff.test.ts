@@ -21,6 +21,9 @@ import { PARAM, refusal } from './refusal.ts';
 
 const sniff = (file: Uint8Array): unknown => sniffImage(file, PARAM);
 
+/** The last byte of IHDR. */
+const interlacedPng = (width: number, height: number): Uint8Array => png(width, height).with(28, 1);
+
 /** A file of each format that declares this size. */
 const declaring = {
   jpeg: (width: number, height: number) => jpeg(jpegFrame(width, height)),
@@ -31,10 +34,10 @@ const declaring = {
 describe('what the bytes say', () => {
   it('finds the format by magic bytes and the size by the header', () => {
     const size = { width: 300, height: 200, orientation: 1 };
-    expect(sniff(declaring.jpeg(300, 200))).toEqual({ format: 'jpeg', components: 3, coefficientBytes: 0, ...size });
-    expect(sniff(declaring.png(300, 200))).toEqual({ format: 'png', grey16: false, ...size });
+    expect(sniff(declaring.jpeg(300, 200))).toEqual({ format: 'jpeg', components: 3, heldBytes: 0, ...size });
+    expect(sniff(declaring.png(300, 200))).toEqual({ format: 'png', grey16: false, heldBytes: 0, ...size });
     for (const chunks of [[vp8(300, 200)], [vp8l(300, 200)], [vp8x(300, 200), vp8l(300, 200)]]) {
-      expect(sniff(webp(...chunks))).toEqual({ format: 'webp', ...size });
+      expect(sniff(webp(...chunks))).toMatchObject({ format: 'webp', ...size });
     }
   });
 
@@ -44,9 +47,9 @@ describe('what the bytes say', () => {
       jpegSegment(marker, bytes([8], u16(9), u16(17), [3], [1, 0x22, 0], [2, 0x11, 0], [3, 0x11, 0]));
     const scan = (components: number) => jpegSegment(0xda, bytes([components]));
     const file = (...segments: Uint8Array[]) => bytes([0xff, 0xd8], ...segments, [0x55, 0xff, 0xd9]);
-    expect(sniff(file(frame(0xc2), scan(3)))).toMatchObject({ coefficientBytes: 2 * 6 * 128 });
-    expect(sniff(file(frame(0xc0), scan(1), scan(2)))).toMatchObject({ coefficientBytes: 2 * 6 * 128 });
-    expect(sniff(file(frame(0xc0), scan(3)))).toMatchObject({ coefficientBytes: 0 });
+    expect(sniff(file(frame(0xc2), scan(3)))).toMatchObject({ heldBytes: 2 * 6 * 128 });
+    expect(sniff(file(frame(0xc0), scan(1), scan(2)))).toMatchObject({ heldBytes: 2 * 6 * 128 });
+    expect(sniff(file(frame(0xc0), scan(3)))).toMatchObject({ heldBytes: 0 });
   });
 
   it('reads a view into a larger buffer', () => {
@@ -93,8 +96,8 @@ describe('declared sizes', () => {
     // WebP's lossy header has 14 bits for an edge.
     const huge = format === 'webp' ? 16_383 : 20_000;
     expect(() => sniff(declare(huge, huge))).toThrow(refusal('image-too-large', new RegExp(`${huge}×${huge} px`)));
-    // A JPEG is decoded row by row.
-    const [edge, pixels] = format === 'jpeg' ? [14_188, /201326592 pixels/] : [2828, /8000000 pixels/];
+    // A JPEG is decoded at a part of its size.
+    const [edge, pixels] = format === 'jpeg' ? [14_188, /201326592 pixels/] : [7094, /50331648 pixels/];
     expect(() => sniff(declare(edge + 1, edge + 1))).toThrow(refusal('image-too-large', pixels));
     expect(sniff(declare(edge, edge))).toMatchObject({ width: edge, height: edge });
   });
@@ -117,6 +120,27 @@ describe('declared sizes', () => {
     );
     expect(sniff(jpeg(jpegFrame(3000, 3000, 3, 8, 0xc2)))).toMatchObject({ width: 3000 });
     expect(sniff(jpeg(jpegFrame(...size)))).toMatchObject({ width: 4000 });
+  });
+
+  it('refuses sampling factors that no JPEG has: what the scans take would be no number', () => {
+    for (const factors of [0x00, 0x10, 0x01, 0x51, 0x15]) {
+      const frame = jpegSegment(0xc2, bytes([8], u16(9), u16(9), [1], [1, factors, 0]));
+      expect(() => sniff(jpeg(frame))).toThrow(refusal('invalid-image', /samples/));
+    }
+  });
+
+  it('refuses an interlaced PNG that does not fit, and takes the same row by row', () => {
+    expect(() => sniff(interlacedPng(5000, 5000))).toThrow(refusal('image-too-large', /interlaced.*without/));
+    expect(sniff(interlacedPng(4500, 4500))).toMatchObject({ heldBytes: 4500 * 4500 * 3 });
+    expect(sniff(png(5000, 5000))).toMatchObject({ heldBytes: 0 });
+  });
+
+  it('refuses a lossless WebP that does not fit, and takes the same as lossy', () => {
+    expect(() => sniff(webp(vp8l(4000, 4000)))).toThrow(refusal('image-too-large', /lossless.*lossy/));
+    const small = webp(vp8l(3900, 4000));
+    expect(sniff(small)).toMatchObject({ heldBytes: 3900 * 4000 * 4 + small.length });
+    const lossy = webp(vp8(4000, 4000));
+    expect(sniff(lossy)).toMatchObject({ heldBytes: lossy.length });
   });
 
   it('refuses a long edge even where the pixels are few', () => {
