@@ -7,6 +7,7 @@ import { benchEmbedInNode } from './embed-node.ts';
 import { benchGrammar } from './grammar.ts';
 import { benchJobs } from './jobs/run.ts';
 import { benchQuality } from './quality.ts';
+import { benchTwoTurns } from './two-turns/run.ts';
 import { SCALES } from './weights/shape.ts';
 import { benchWeights } from './weights/run.ts';
 import { benchEmbedInWorkerd } from './worker-embed/run.ts';
@@ -30,6 +31,7 @@ const benches: Record<string, () => unknown> = {
   quality: () => benchQuality(values.prompts),
   grammar: benchGrammar,
   worker: () => benchWorkerLatency({ requests: scale === 'tiny' ? 20 : 500, beside: 'portkey', only: values.only }),
+  turns: () => benchTwoTurns({ chats: scale === 'tiny' ? 2 : 9 }),
   jobs: () => benchJobs({ images: scale === 'tiny' ? 20 : 1000 }),
   load: () => benchWorkerLoad(scale === 'tiny' ? { streams: 10, seconds: 3 } : { streams: 200, seconds: 60 }),
 };

@@ -16,6 +16,12 @@ program
   });
 
 program
+  .command('list')
+  .description('all tenants, by pages')
+  .option('--cursor <text>', '`next_cursor` of the page before')
+  .action((options: Record<string, string>) => show('GET', `?${new URLSearchParams(options).toString()}`));
+
+program
   .command('show <id>')
   .description('settings and keys')
   .action((id: string) => show('GET', `/${id}`));

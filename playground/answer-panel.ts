@@ -1,7 +1,7 @@
 import { AskError, type AnswerEvent } from './ask.ts';
 import { inBytes, inMs, showBars } from './bars.ts';
 import { element, make } from './dom.ts';
-import { allStages, readServerTiming, type Stage, wireOf } from './timing.ts';
+import { allStages, readServerTiming, type Stage } from './timing.ts';
 import type { WireForm, WireSizes } from './wire-sizes.ts';
 
 const STAGE_NAMES = new Map([
@@ -48,6 +48,7 @@ export function createAnswerPanel(now: () => number): AnswerPanel {
   let stages: Stage[] = [];
   let end: Extract<AnswerEvent, { kind: 'end' }> | null = null;
   let requestId: string | null = null;
+  let used: WireForm | null = null;
 
   /** On a phone the answer is below the picture; there it goes to the top, with room to grow. */
   function bringIntoView(): void {
@@ -89,6 +90,7 @@ export function createAnswerPanel(now: () => number): AnswerPanel {
     event(event) {
       if (event.kind === 'opened') {
         stages = readServerTiming(event.serverTiming);
+        ({ wire: used } = event);
         requestId = event.requestId;
       } else if (event.kind === 'text') {
         answer.append(event.text);
@@ -106,7 +108,6 @@ export function createAnswerPanel(now: () => number): AnswerPanel {
       close(`Answer: ${answer.textContent}`);
       showFacts(ended);
       showTime(allStages(stages, { asked, firstText, ended }));
-      const used = wireOf(stages);
       if (sizes !== null) {
         showForms(sizes, used);
         wire.hidden = false;

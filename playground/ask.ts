@@ -1,4 +1,6 @@
 import { DONE_DATA, parseEvents } from '../src/core/protocol/sse.ts';
+import type { WireForm } from '../src/core/upstream/capability.ts';
+import { WIRE_HEADER, wireOfReport } from '../src/core/upstream/wire-header.ts';
 import type { ChatBody } from './chat-body.ts';
 
 /** What the API says is wrong, in its own words. */
@@ -28,7 +30,7 @@ export interface Usage {
 }
 
 export type AnswerEvent =
-  | { kind: 'opened'; serverTiming: string; requestId: string | null }
+  | { kind: 'opened'; serverTiming: string; wire: WireForm | null; requestId: string | null }
   | { kind: 'text'; text: string }
   | { kind: 'end'; finishReason: string | null; usage: Usage | null };
 
@@ -65,7 +67,12 @@ export async function* ask(body: ChatBody, key: string, signal: AbortSignal): As
     signal,
   });
   const requestId = response.headers.get('x-request-id');
-  yield { kind: 'opened', serverTiming: response.headers.get('server-timing') ?? '', requestId };
+  yield {
+    kind: 'opened',
+    serverTiming: response.headers.get('server-timing') ?? '',
+    wire: wireOfReport(response.headers.get(WIRE_HEADER)),
+    requestId,
+  };
 
   let finishReason: string | null = null;
   let usage: Usage | null = null;

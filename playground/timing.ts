@@ -33,15 +33,3 @@ export function allStages(worker: readonly Stage[], { asked, firstText, ended }:
     ...(firstText === null ? [] : [{ name: 'answer', ms: ended - firstText }]),
   ];
 }
-
-/** The form in which the picture travelled, as the stages tell it; null where they do not. */
-export function wireOf(worker: readonly Stage[]): 'image_embeds' | 'pixels' | 'original' | null {
-  const names = new Set(worker.map(({ name }) => name));
-  if (names.has('embed')) {
-    return 'image_embeds';
-  }
-  if (names.has('encode')) {
-    return 'pixels';
-  }
-  return names.has('fetch') && !names.has('decode') ? 'original' : null;
-}

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { MalformedFile } from '../src/core/bytes/malformed-file.ts';
 import { decodeUtf8, parseStrictJson } from '../src/core/bytes/strict-json.ts';
-import { MODEL_JSON_MAX_BYTES } from '../src/core/limits.ts';
+import { MODEL_JSON_MAX_BYTES } from './checkpoint-limits.ts';
 import { openFileSource } from './file-source.ts';
 
 /** @throws MalformedFile */

@@ -17,6 +17,7 @@ import { jsonResponse } from './sized-response.ts';
 import { tenantRoutes } from './tenants/tenant-routes.ts';
 import { TENANT_OPERATIONS } from './tenant-operations.ts';
 import { answerOnce } from './tenants/answer-once.ts';
+import { keyOwner, tenantOwner } from './owner.ts';
 import { identifyTenant, type Tenant } from './tenants/identify-tenant.ts';
 
 export type App = Hono<Env>;
@@ -34,10 +35,15 @@ export function createApp(deps: Deps): App {
   app.use('/v1/*', async function requireKey(c, next) {
     const { headers } = c.req.raw;
     if (config.tenancy === null) {
-      c.var.request.record.note({ key: await authorise(headers, config.keys, deps.unixSeconds) });
+      const key = await authorise(headers, config.keys, deps.unixSeconds);
+      c.var.request.record.note({ key });
+      if (key !== null) {
+        c.var.request.owner = keyOwner(key);
+      }
     } else {
       const tenant = await identifyTenant(headers, config.tenancy, deps.unixSeconds);
       c.var.request.tenant = tenant;
+      c.var.request.owner = tenantOwner(tenant.id, tenant.settings);
       c.var.request.record.note({ key: tenant.keyId });
     }
     await next();

@@ -5,7 +5,7 @@ import type { Place } from '../src/core/upstream/region.ts';
 import { type AttemptHooks, callUpstreams, type UpstreamRun } from './call-upstreams.ts';
 import { collectAnswer } from './collect-answer.ts';
 import type { Deps } from './deps.ts';
-import type { ImagesByWire } from './images-by-wire.ts';
+import type { RequestImages, ShownImages } from './request-images.ts';
 import { emptyTally, type Ledger, ledgerOf, type Tally } from './ledger.ts';
 import type { AnswerEvent } from './upstream-answer.ts';
 import { askUpstream } from './upstream-attempt.ts';
@@ -16,7 +16,9 @@ export interface Question {
   chat: ChatRequest;
   /** Who may answer: see model-chain.ts. */
   chain: readonly (readonly Upstream[])[];
-  images: ImagesByWire;
+  images: RequestImages;
+  /** For servers that keep what they read: whose prompts it may share that with. */
+  cacheSalt: string | null;
   place: Place;
   /** How long the client waits for an upstream that starts from zero. */
   patienceMs: number;
@@ -33,6 +35,8 @@ export interface Question {
 export interface ModelRun<Answer> extends UpstreamRun<Answer> {
   /** What it has cost so far; final when the run is over. */
   ledger: () => Ledger;
+  /** How images went to the upstream that was called last; null before any was. */
+  shown: () => ShownImages | null;
 }
 
 /** The answer for a client that streams; bound to an upstream at its first piece. */
@@ -61,9 +65,10 @@ function ask<Answer>(
   bindsAt: Plan['bindsAt'],
   read: (events: AsyncGenerator<AnswerEvent, void>, upstream: Upstream, hooks: AttemptHooks) => Promise<Answer>,
 ): ModelRun<Answer> {
-  const { chat, chain, images, place, patienceMs, requestId, identity, signal, waitUntil } = question;
+  const { chat, chain, images, cacheSalt, place, patienceMs, requestId, identity, signal, waitUntil } = question;
   const plan: Plan<Upstream> = { chain, place, patienceMs, bindsAt, hedgeAfterMs: deps.config.hedgeAfterMs };
   const tallies: Tally[] = [];
+  let shown: ShownImages | null = null;
   const run = callUpstreams(
     plan,
     (upstream, hooks) => {
@@ -74,19 +79,23 @@ function ask<Answer>(
       const request = {
         chat,
         images,
+        cacheSalt,
         requestId,
         responseId: identity.id,
         signal: stopped,
         waitUntil,
         tally,
         onAccepted,
+        onShown: (images: ShownImages) => {
+          shown = images;
+        },
       };
       return read(askUpstream(deps, upstream, request), upstream, hooks);
     },
     deps,
     signal,
   );
-  return { ...run, ledger: () => ledgerOf(run.state(), tallies) };
+  return { ...run, ledger: () => ledgerOf(run.state(), tallies), shown: () => shown };
 }
 
 /** The same events, from one that was taken already; the attempt hears of its end. */

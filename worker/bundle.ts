@@ -31,11 +31,11 @@ export function r2Files(bucket: R2Bucket, prefix: string): BundleFiles {
   };
 }
 
-/** A bundle deployed as the worker's static assets. */
-export function assetFiles(assets: Pick<Fetcher, 'fetch'>): BundleFiles {
+/** A bundle deployed among the worker's static assets. */
+export function assetFiles(assets: Pick<Fetcher, 'fetch'>, prefix = ''): BundleFiles {
   return {
     async read(path, limitBytes) {
-      const response = await assets.fetch(`https://assets.invalid/${path}`);
+      const response = await assets.fetch(`https://assets.invalid/${prefix}${path}`);
       if (response.status !== 200) {
         await response.body?.cancel();
         return null;

@@ -13,9 +13,11 @@ import { ATTEMPTS_HEADER, attemptsHeader } from '../src/core/upstream/attempts-h
 import { type ModelRoute, routeModel } from '../src/core/tenants/route-model.ts';
 import { askForStream, askForWhole, type ModelRun, type Question } from './ask-model.ts';
 import type { Deps } from './deps.ts';
-import { imagesByWire } from './images-by-wire.ts';
+import { WIRE_HEADER, writeWireReport } from '../src/core/upstream/wire-header.ts';
+import { requestImages, wireReport } from './request-images.ts';
 import { modelChain } from './model-chain.ts';
 import { orTimeout } from './or-timeout.ts';
+import { ownerReuse } from './owner-reuse.ts';
 import type { ImageContext } from './prepare-image.ts';
 import { parseJson } from './read-body.ts';
 import { relayAnswer } from './relay-stream.ts';
@@ -70,16 +72,23 @@ async function answer(
 
   const stop = new AbortController();
   const signal = AbortSignal.any([context.signal, stop.signal]);
-  const images = imagesByWire(chat, deps, { stopwatch, signal, enclosed });
-  // What is wrong with an image is told before any upstream is called.
+  const reuse = ownerReuse(deps, context);
+  const images = requestImages(chat, deps, { stopwatch, signal, enclosed }, reuse);
+  const cacheSalt = (await reuse?.names.salt()) ?? null;
   const [first] = chain[0] ?? [];
-  const prepared = await images(first?.wire ?? 'original');
+  if (first === undefined) {
+    throw new Error('a chain without upstreams');
+  }
+  const cached =
+    tenant !== null && config.tenancy !== null && wantsCache(context) ? { tenant, tenancy: config.tenancy } : null;
+  // What is wrong with an image is told before any upstream is called.
+  const { images: prepared } = await images.shownTo(first, { whole: cached !== null });
   record.note({ images: prepared.length });
-  if (tenant === null || config.tenancy === null || !wantsCache(context)) {
+  if (cached === null) {
     return ask();
   }
-  const question = { chat, upstreamModel: first?.model ?? '', images: prepared, form: context.asks };
-  return answerCached(question, { ...deps, tenancy: config.tenancy, tenant, context }, ask);
+  const question = { chat, upstreamModel: first.model, images: prepared, form: context.asks };
+  return answerCached(question, { ...deps, ...cached, context }, ask);
 
   async function ask(): Promise<Response> {
     if (tenant !== null) {
@@ -89,6 +98,7 @@ async function answer(
       chat,
       chain,
       images,
+      cacheSalt,
       place: context.place,
       patienceMs: chat.stream ? COLD_START_MAX_MS : patienceOf(context.headers),
       requestId: context.requestId,
@@ -126,6 +136,10 @@ async function answer(
         return await (graceMs === undefined ? given : orTimeout(given, graceMs));
       } finally {
         context.header(ATTEMPTS_HEADER, attemptsHeader(asked.state()));
+        const shown = asked.shown();
+        if (shown !== null && shown.images.length > 0) {
+          context.header(WIRE_HEADER, writeWireReport(wireReport(shown)));
+        }
       }
     }
   }
@@ -133,7 +147,7 @@ async function answer(
 
 /** The runtime and the patch embedding load while the body is still arriving. Who needs them sees a failure again. */
 export function startLoading({ config, embedder }: Deps, { waitUntil }: RequestContext): void {
-  if (config.upstreams.some(({ wire }) => wire === 'image_embeds')) {
+  if (config.upstreams.some(({ wires }) => wires.includes('image_embeds'))) {
     waitUntil(embedder.warm().catch(() => undefined));
   }
 }

@@ -3,8 +3,10 @@ import { type Fleet, NEW_FLEET } from '../src/core/upstream/fleet.ts';
 import type { KnownSight } from '../src/core/upstream/sight.ts';
 import { assetFiles, type Bundle, openBundle, r2Files } from './bundle.ts';
 import { type Config, readConfig } from './env.ts';
+import { type ImageMemory, imageMemory } from './image-memory.ts';
 import type { LogEntry } from './log-line.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
+import { holdNamedBundles, type NamedBundles } from './named-bundles.ts';
 import { createPatchEmbedder } from './patch-embedder.ts';
 import { createRecorder } from './recorder.ts';
 import type { Outcome } from './request-record.ts';
@@ -33,10 +35,14 @@ export interface Deps extends World {
   config: Config;
   bundle: Bundle;
   embedder: WarmEmbedder;
+  /** Bundles of models that have their own. */
+  namedBundle: NamedBundles;
   /** What this isolate has seen of its upstreams; each isolate finds out for itself. */
   fleet: { current: Fleet };
   /** What this isolate has found out about the sight of its upstreams; see self-test.ts. */
   sights: Map<string, KnownSight>;
+  /** What is remembered of images between requests. */
+  imageMemory: ImageMemory;
   metrics: Metrics;
   /** Takes what is known of a request at its end. */
   record: (outcome: Outcome) => void;
@@ -58,19 +64,26 @@ export function createWorld(): World {
 /** Wires the app to its configuration. Throws RequestError `misconfigured`. */
 export function createDeps(env: object, world: World): Deps {
   const config = readConfig(env);
-  const source = config.bundle;
+  const { bundle: source, patchEmbed } = config;
   const bundle = openBundle(
     source.from === 'assets' ? assetFiles(source.assets) : r2Files(source.bucket, source.prefix),
   );
+  const namedBundle = holdNamedBundles((name) => {
+    const files = source.from === 'assets' ? assetFiles(source.assets, `${name}/`) : r2Files(source.bucket, `${name}/`);
+    const named = openBundle(files);
+    return { bundle: named, embedder: createPatchEmbedder(patchEmbed, named) };
+  });
   const metrics = createMetrics(world.unixSeconds());
   return {
     ...world,
     config,
     bundle,
-    embedder: createPatchEmbedder(config.patchEmbed, bundle),
+    embedder: createPatchEmbedder(patchEmbed, bundle),
+    namedBundle,
     metrics,
     fleet: { current: NEW_FLEET },
     sights: new Map(),
+    imageMemory: imageMemory(caches.default),
     record: createRecorder({ log: world.log, metrics, analytics: config.analytics }),
   };
 }

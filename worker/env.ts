@@ -50,6 +50,8 @@ export interface Config {
   bundle: BundleSource;
   /** What runs the patch embedding. */
   patchEmbed: PatchEmbed;
+  /** What names of images and prompts are made with; null where nothing is remembered between requests. */
+  imageReuse: { secret: string } | null;
   /** Whether the page at /playground is served. */
   playground: boolean;
 }
@@ -106,6 +108,8 @@ const settings = z.object({
   TASK_PROMPTS: taskPromptsSchema,
   PATCH_EMBED: z.enum(['kernel', 'onnxruntime']).default('kernel'),
   PLAYGROUND: z.enum(['on', 'off']).default('on'),
+  IMAGE_REUSE: z.enum(['on', 'off']).default('on'),
+  CACHE_SECRET: z.string().default(''),
 });
 
 /**
@@ -129,6 +133,7 @@ export function readConfig(env: object): Config {
     streamGraceMs: vars.STREAM_GRACE_MS,
     selfTest: vars.SELF_TEST,
     patchEmbed: vars.PATCH_EMBED,
+    imageReuse: vars.IMAGE_REUSE === 'off' ? null : { secret: vars.CACHE_SECRET },
     playground: vars.PLAYGROUND === 'on',
   };
 }

@@ -22,11 +22,16 @@ export function servedModels({ model, upstreams }: Pick<Config, 'model' | 'upstr
 export function modelChain(
   chat: ChatRequest,
   { upstreams, fallbacks }: Pick<Config, 'upstreams' | 'fallbacks'>,
-  { serves: asked, adapter }: ModelRoute = { serves: chat.model, adapter: null },
+  { serves: asked, adapter, bundle }: ModelRoute = { serves: chat.model, adapter: null, bundle: null },
 ): Upstream[][] {
   const of = (model: string) => upstreams.filter(({ serves }) => serves === model);
   // Towards the client, the model has the name that it asked for.
-  const own = of(asked).map((upstream) => ({ ...upstream, serves: chat.model, model: adapter ?? upstream.model }));
+  const own = of(asked).map((upstream) => ({
+    ...upstream,
+    serves: chat.model,
+    model: adapter ?? upstream.model,
+    bundle: bundle ?? upstream.bundle,
+  }));
   if (own.length === 0) {
     throw new RequestError({ kind: 'model-not-found', model: chat.model });
   }

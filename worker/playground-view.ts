@@ -12,7 +12,13 @@ export async function viewPicture(deps: Deps, request: RequestContext): Promise<
   const { headers, record, signal, stopwatch } = request;
   record.note({ key: await authorise(headers, deps.config.keys, deps.unixSeconds) });
   const url = new TextDecoder().decode(await request.receive(PICTURE_URL_MAX_BYTES));
-  const { payload } = await prepareImage(url, 'url', deps, { wire: 'pixels', stopwatch, signal, enclosed: new Map() });
+  const { payload } = await prepareImage(url, 'url', deps, {
+    wire: 'pixels',
+    stopwatch,
+    signal,
+    enclosed: new Map(),
+    reuse: null,
+  });
   const png = new Blob(payload);
   return new Response(png, {
     headers: {

@@ -7,18 +7,9 @@ import type { WireForm } from '../src/core/upstream/capability.ts';
 import type { Deps } from './deps.ts';
 import { decodeImage } from './decode-image.ts';
 import { loadImage } from './load-image.ts';
+import { type ImageReuse, recallImage } from './recall-image.ts';
+import type { PreparedImage } from './prepared-image.ts';
 import type { Stopwatch } from './stopwatch.ts';
-
-/** An image in the form in which it travels upstream. */
-export interface PreparedImage {
-  part: 'image_embeds' | 'image_url';
-  /** What stands before the base64 text: a data URL's head, or nothing. */
-  prefix: string;
-  /** Bytes whose concatenation, as base64, is the part's payload. */
-  payload: Uint8Array[];
-  /** Prompt tokens that the image becomes; 0 where only upstream knows. */
-  tokens: number;
-}
 
 /** What the preparation of a request's images has in common. */
 export interface ImageContext {
@@ -28,6 +19,8 @@ export interface ImageContext {
   signal: AbortSignal;
   /** Files that came beside the request, by the `cid:` URL that names them in it (RFC 2392). */
   enclosed: ReadonlyMap<string, Uint8Array<ArrayBuffer>>;
+  /** Null where nothing is remembered between requests. */
+  reuse: ImageReuse | null;
 }
 
 /**
@@ -40,13 +33,29 @@ export interface ImageContext {
 export async function prepareImage(
   url: string,
   param: string,
-  { bundle, embedder, fetch }: Pick<Deps, 'bundle' | 'embedder' | 'fetch'>,
-  { wire, stopwatch, signal, enclosed }: ImageContext,
+  deps: Pick<Deps, 'bundle' | 'embedder' | 'fetch'>,
+  context: ImageContext,
 ): Promise<PreparedImage> {
-  const file = enclosed.get(url) ?? (await stopwatch.time('fetch', () => loadImage(url, param, fetch, signal)));
+  const { wire, stopwatch, signal, enclosed, reuse } = context;
+  const file = enclosed.get(url) ?? (await stopwatch.time('fetch', () => loadImage(url, param, deps.fetch, signal)));
+  const make = (): Promise<PreparedImage> => makeImage(file, param, deps, context);
+  if (reuse === null) {
+    return make();
+  }
+  const weights = wire === 'original' ? '' : (await deps.bundle.manifest()).vision.sha256;
+  return recallImage(file, { wire, made: `${wire} ${weights}` }, reuse, make);
+}
+
+async function makeImage(
+  file: Uint8Array<ArrayBuffer>,
+  param: string,
+  { bundle, embedder }: Pick<Deps, 'bundle' | 'embedder'>,
+  { wire, stopwatch }: ImageContext,
+): Promise<PreparedImage> {
   const header = sniffImage(file, param);
+  const from = 'made';
   if (wire === 'original') {
-    return { part: 'image_url', prefix: `data:image/${header.format};base64,`, payload: [file], tokens: 0 };
+    return { part: 'image_url', prefix: `data:image/${header.format};base64,`, payload: [file], tokens: 0, from };
   }
   const { vision, llm } = await bundle.manifest();
   const input = await stopwatch.time('decode', () => decodeImage(file, header, vision, param));
@@ -54,7 +63,7 @@ export async function prepareImage(
   const tokens = patches.rows * patches.cols;
   if (wire === 'pixels') {
     const png = await stopwatch.time('encode', () => encodePng(input));
-    return { part: 'image_url', prefix: 'data:image/png;base64,', payload: [png], tokens };
+    return { part: 'image_url', prefix: 'data:image/png;base64,', payload: [png], tokens, from };
   }
   const embeddings = await stopwatch.time('embed', () => embedder.embed(patches));
   const bf16 = f32ToBf16(embeddings);
@@ -63,5 +72,5 @@ export async function prepareImage(
     shape: [tokens, llm.hiddenSize],
     data: new Uint8Array(bf16.buffer, bf16.byteOffset, bf16.byteLength),
   });
-  return { part: 'image_embeds', prefix: '', payload: [head, data, tail], tokens };
+  return { part: 'image_embeds', prefix: '', payload: [head, data, tail], tokens, from };
 }

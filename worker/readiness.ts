@@ -2,6 +2,7 @@ import { READY_CACHE_MS } from '../src/core/limits.ts';
 import type { Deps } from './deps.ts';
 import { describeError } from './describe-error.ts';
 import { servedModels } from './model-chain.ts';
+import { sightOfModel } from './named-bundles.ts';
 import { upstreamCheck } from './upstream-check.ts';
 
 type Verdict = 'ok' | 'failed';
@@ -34,10 +35,15 @@ export function createReadiness(deps: Deps): (waitUntil: WaitUntil) => Promise<R
 }
 
 async function report(deps: Deps, waitUntil: WaitUntil): Promise<ReadinessReport> {
-  const { config, bundle, log } = deps;
-  const needsBundle = config.upstreams.some(({ wire }) => wire !== 'original');
+  const { config, log } = deps;
+  const bundles = config.upstreams
+    .filter(({ wires }) => wires.some((wire) => wire !== 'original'))
+    .map((upstream): [string, Check] => [
+      upstream.bundle === null ? 'bundle' : `bundle ${upstream.bundle}`,
+      () => sightOfModel(deps, upstream).bundle.manifest(),
+    ]);
   const [checks, upstreams] = await Promise.all([
-    runAll(needsBundle ? { bundle: () => bundle.manifest() } : {}, log),
+    runAll(Object.fromEntries(bundles), log),
     runAll(
       Object.fromEntries(config.upstreams.map((upstream) => [upstream.name, upstreamCheck(deps, upstream, waitUntil)])),
       log,

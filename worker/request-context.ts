@@ -1,6 +1,7 @@
 import type { Place } from '../src/core/upstream/region.ts';
 import type { Deps } from './deps.ts';
 import type { Tenant } from './tenants/identify-tenant.ts';
+import { ANYBODY, type Owner } from './owner.ts';
 import { readBytes } from './read-body.ts';
 import { openRecord, type RequestRecord } from './request-record.ts';
 import { startStopwatch, type Stopwatch } from './stopwatch.ts';
@@ -13,6 +14,8 @@ export interface RequestContext extends ResponseSeams {
   host: string;
   /** What is asked for beside the body: path, query, form of the answer. */
   asks: string;
+  /** Whose request it is, by the check of the key: what is remembered between requests is remembered of them alone. */
+  owner: Owner;
   /** For whom it is; null where the worker serves no tenants. Set by the check of the key. */
   tenant: Tenant | null;
   /** Where the client is, as far as Cloudflare tells. */
@@ -54,6 +57,7 @@ export function openRequest(
       const { pathname, search } = new URL(request.url);
       return [pathname, search, request.headers.get('accept')].join('\n');
     },
+    owner: ANYBODY,
     tenant: null,
     place: placeOf(request.cf),
     signal: request.signal,

@@ -8,11 +8,14 @@ import { encodeBase64 } from '../src/core/bytes/base64.ts';
 import type { Rgb } from '../src/core/image/rgb.ts';
 import type { ChatRequest } from '../src/core/protocol/chat-request.ts';
 import { serverFields } from '../src/core/upstream/capability.ts';
+import { chooseWire } from '../src/core/upstream/wire-choice.ts';
 import { judgeSight, type KnownSight, type Look, type SightReport } from '../src/core/upstream/sight.ts';
 import type { Deps } from './deps.ts';
 import { encodePng } from '../src/core/image/encode-png.ts';
 import { failureOf } from './error-response.ts';
-import { type ImageContext, prepareImage, type PreparedImage } from './prepare-image.ts';
+import { sightOfModel } from './named-bundles.ts';
+import { type ImageContext, prepareImage } from './prepare-image.ts';
+import type { PreparedImage } from './prepared-image.ts';
 import { startStopwatch } from './stopwatch.ts';
 import { TEST_PICTURES } from './test-pictures.ts';
 import { callUpstream } from './upstream.ts';
@@ -27,7 +30,7 @@ const QUESTION = 'Describe the picture.';
 /** One for each token, and room for a server that cuts them up. */
 const PIECES_MAX = 4 * SELF_TEST_ANSWER_TOKENS;
 
-type TestDeps = Pick<Deps, 'bundle' | 'embedder' | 'fetch' | 'newId' | 'now' | 'trace' | 'unixSeconds'>;
+type TestDeps = Pick<Deps, 'bundle' | 'embedder' | 'fetch' | 'namedBundle' | 'newId' | 'now' | 'trace' | 'unixSeconds'>;
 
 /**
  * Whether the images that are sent to an upstream reach its model, as far as this isolate knows; found out first where it
@@ -87,17 +90,20 @@ async function ask(
   const signal = AbortSignal.timeout(SELF_TEST_TIMEOUT_MS);
   const url = picture === null ? null : await dataUrl(picture);
   const context = {
-    wire: upstream.wire,
+    wire: chooseWire(upstream, null).wire,
     stopwatch: startStopwatch(deps.now, deps.trace),
     signal,
     enclosed: NOTHING_ENCLOSED,
+    reuse: null,
   };
-  const images = url === null ? [] : [await prepareImage(url, 'the self-test', deps, context)];
+  const sight = sightOfModel(deps, upstream);
+  const images =
+    url === null ? [] : [await prepareImage(url, 'the self-test', { ...sight, fetch: deps.fetch }, context)];
   const more = { ...serverFields(upstream), ...(logprobs ? { logprobs: true, top_logprobs: 1 } : {}) };
   const body = await callUpstream(deps, {
     upstream,
     body: upstreamBody(question(url), upstream.model, images, deps.newId(), more),
-    visionSha256: await visionOf(images, deps),
+    visionSha256: await visionOf(images, sight),
     requestId: `self-test-${deps.newId()}`,
     signal,
   });

@@ -1,6 +1,7 @@
 import { type Context, Hono } from 'hono';
 import { cors } from 'hono/cors';
 import { RequestError } from '../src/core/protocol/failure.ts';
+import { WIRE_HEADER } from '../src/core/upstream/wire-header.ts';
 import { ATTEMPTS_HEADER } from '../src/core/upstream/attempts-header.ts';
 import { errorResponse } from './error-response.ts';
 import { CACHE_HEADER } from './tenants/answer-cache.ts';
@@ -25,6 +26,7 @@ const EXPOSED_HEADERS = [
   'retry-after-ms',
   'x-should-retry',
   ATTEMPTS_HEADER,
+  WIRE_HEADER,
   REPLAYED_HEADER,
   CACHE_HEADER,
   ...['requests', 'tokens'].flatMap((of) => ['limit', 'remaining', 'reset'].map((what) => `x-ratelimit-${what}-${of}`)),

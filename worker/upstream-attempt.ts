@@ -1,11 +1,13 @@
 import type { ChatRequest } from '../src/core/protocol/chat-request.ts';
-import { RequestError } from '../src/core/protocol/failure.ts';
+import { type Failure, RequestError } from '../src/core/protocol/failure.ts';
+import { IMAGE_NOT_STORED } from '../src/core/protocol/stored-image.ts';
 import { serverFields } from '../src/core/upstream/capability.ts';
 import { openChatSpan } from './chat-span.ts';
 import type { Deps } from './deps.ts';
 import { failureOf } from './error-response.ts';
-import type { ImagesByWire } from './images-by-wire.ts';
 import type { Tally } from './ledger.ts';
+import { sightOfModel } from './named-bundles.ts';
+import type { RequestImages, ShownImages } from './request-images.ts';
 import { requireSight } from './require-sight.ts';
 import { createSilenceTimer } from './silence-timer.ts';
 import { callUpstream } from './upstream.ts';
@@ -16,13 +18,17 @@ import { visionOf } from './vision-header.ts';
 
 export interface AttemptRequest {
   chat: ChatRequest;
-  images: ImagesByWire;
+  images: RequestImages;
+  /** For servers that keep what they read: whose prompts it may share that with. */
+  cacheSalt: string | null;
   requestId: string;
   /** Of the answer that the client gets. */
   responseId: string;
   signal: AbortSignal;
   waitUntil: (work: Promise<unknown>) => void;
   tally: Tally;
+  /** Hears how images are sent, each time they are. */
+  onShown: (shown: ShownImages) => void;
   /** Upstream has answered with headers and status 200. */
   onAccepted: () => void;
 }
@@ -67,23 +73,35 @@ export async function* askUpstream(
 async function* answerOf(
   deps: Deps,
   upstream: Upstream,
-  { chat, images, requestId, signal, waitUntil, tally, onAccepted }: AttemptRequest,
+  { chat, images, cacheSalt, requestId, signal, waitUntil, tally, onAccepted, onShown }: AttemptRequest,
 ): AsyncGenerator<AnswerEvent, void> {
-  const prepared = await images(upstream.wire);
-  if (prepared.length > 0 && deps.config.selfTest === 'require') {
+  let shown = await images.shownTo(upstream);
+  if (shown.images.length > 0 && deps.config.selfTest === 'require') {
     await requireSight(deps, upstream, waitUntil);
   }
-  const body = await callUpstream(deps, {
-    upstream,
-    body: upstreamBody(chat, upstream.model, prepared, deps.newId(), serverFields(upstream)),
-    visionSha256: await visionOf(prepared, deps),
-    requestId,
-    signal,
+  const post = async (sent: ShownImages): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> => {
+    onShown(sent);
+    return callUpstream(deps, {
+      upstream,
+      body: upstreamBody(chat, upstream.model, sent.images, deps.newId(), serverFields(upstream, cacheSalt)),
+      visionSha256: await visionOf(sent.images, sightOfModel(deps, upstream)),
+      requestId,
+      signal,
+    });
+  };
+  const body = await post(shown).catch(async (error: unknown) => {
+    if (!mayMissImages(failureOf(error), upstream, shown)) {
+      throw error;
+    }
+    await images.lost(upstream, shown);
+    shown = await images.shownTo(upstream, { whole: true });
+    return post(shown);
   });
   onAccepted();
+  images.taken(upstream, shown);
   let heardAt = deps.now();
   const expected = expectedOf(chat, {
-    imageTokens: prepared.reduce((sum, image) => sum + image.tokens, 0),
+    imageTokens: shown.images.reduce((sum, image) => sum + image.tokens, 0),
     usage: upstream.can.has('usage'),
   });
   const events = readAnswer(body, expected, (usage) => {
@@ -91,6 +109,16 @@ async function* answerOf(
     tally.usage = usage;
   });
   yield* heedSilence(events, upstream.idleMs, deps.now, () => heardAt);
+}
+
+/** Whether a refusal may be for an image that upstream was thought to hold; vLLM has no code for it. */
+function mayMissImages(failure: Failure, { server }: Upstream, { images }: ShownImages): boolean {
+  if (!images.some(({ from }) => from === 'upstream')) {
+    return false;
+  }
+  return server === 'vllm'
+    ? failure.kind === 'invalid-request' || failure.kind === 'upstream-rejected'
+    : failure.kind === 'invalid-request' && failure.code === IMAGE_NOT_STORED;
 }
 
 /**

@@ -1,12 +1,12 @@
 import { base64Chunks, base64Length } from '../src/core/bytes/base64.ts';
 import type { ChatRequest } from '../src/core/protocol/chat-request.ts';
-import type { PreparedImage } from './prepare-image.ts';
+import type { PreparedImage } from './prepared-image.ts';
 import { upstreamFields } from './upstream-fields.ts';
 
 /** A request body of known length that is written while it is sent. */
 export interface UpstreamBody {
   byteLength: number;
-  /** The bytes themselves where there is no image among them; a stream would cost a third of a millisecond. */
+  /** The bytes themselves where no image is sent with them; a stream would cost a third of a millisecond. */
   whole: Uint8Array | null;
   /** Can be opened once. Peak memory: one 64 KB piece of base64. */
   open(): ReadableStream<Uint8Array>;
@@ -30,11 +30,11 @@ export function upstreamBody(
   const pieces = JSON.stringify({ ...skeleton(chat, model, images, marker), ...more })
     .split(marker)
     .map((text) => utf8.encode(text));
-  const payloads = images.map((image) => image.payload);
+  const payloads = images.map((image) => image.payload).filter((payload) => payload.length > 0);
   const payloadBytes = payloads.map((parts) => base64Length(parts.reduce((sum, part) => sum + part.byteLength, 0)));
   return {
     byteLength: [...pieces.map((piece) => piece.byteLength), ...payloadBytes].reduce((sum, bytes) => sum + bytes, 0),
-    whole: images.length === 0 ? (pieces[0] ?? null) : null,
+    whole: payloads.length === 0 ? (pieces[0] ?? null) : null,
     open: () => streamOf(interleave(pieces, payloads)),
   };
 }
@@ -70,8 +70,9 @@ function imagePart(image: PreparedImage | undefined, marker: string, detail: str
   if (image === undefined) {
     throw new Error('an image part without its image');
   }
-  const text = image.prefix + marker;
-  return image.part === 'image_embeds'
-    ? { type: 'image_embeds', image_embeds: text }
-    : { type: 'image_url', image_url: { url: text, detail } };
+  const { part, prefix, payload, uuid } = image;
+  const text = payload.length === 0 ? null : prefix + marker;
+  return part === 'image_embeds'
+    ? { type: part, image_embeds: text, uuid }
+    : { type: part, image_url: text === null ? null : { url: text, detail }, uuid };
 }

@@ -58,13 +58,25 @@ const chunkSchema = z.object({
     .nullish()
     .transform((list) => list ?? []),
   usage: z
-    .object({ prompt_tokens: z.int().nonnegative(), completion_tokens: z.int().nonnegative() })
-    .transform((usage): Usage => ({ promptTokens: usage.prompt_tokens, completionTokens: usage.completion_tokens }))
+    .object({
+      prompt_tokens: z.int().nonnegative(),
+      completion_tokens: z.int().nonnegative(),
+      prompt_tokens_details: z.object({ cached_tokens: z.int().nonnegative() }).nullish().catch(null),
+    })
+    .transform((usage): Usage => ({
+      promptTokens: usage.prompt_tokens,
+      completionTokens: usage.completion_tokens,
+      ...cachedOf(usage.prompt_tokens_details?.cached_tokens),
+    }))
     .nullish()
     .transform((usage) => usage ?? null)
     // Some write an empty object until they know; whether it was ever known is asked at the end.
     .catch(null),
 });
+
+function cachedOf(tokens = 0): Pick<Usage, 'cachedTokens'> {
+  return tokens === 0 ? {} : { cachedTokens: tokens };
+}
 
 /** @throws RequestError `upstream-broke`: not JSON, another shape, or an error that upstream reports. */
 export function parseChunk(data: string): UpstreamChunk {

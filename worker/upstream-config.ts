@@ -2,6 +2,8 @@ import * as z from 'zod';
 import {
   COLD_START_MAX_MS,
   FALLBACKS_MAX,
+  UPLINK_MAX_MBPS,
+  UPLINK_MBPS,
   MODEL_NAME_MAX_CHARS,
   UPSTREAM_FIRST_BYTE_TIMEOUT_MAX_MS,
   UPSTREAM_FIRST_BYTE_TIMEOUT_MS,
@@ -22,6 +24,7 @@ import {
   type WireForm,
 } from '../src/core/upstream/capability.ts';
 import type { Candidate } from '../src/core/upstream/choice.ts';
+import { bundleName } from '../src/core/tenants/settings.ts';
 import { ANYWHERE } from '../src/core/upstream/region.ts';
 import { isSet, jsonVariable, misconfigured, numberVariable, readVariables } from './variables.ts';
 
@@ -31,7 +34,12 @@ export interface Upstream extends Candidate {
   url: URL;
   apiKey: string | null;
   server: Server;
-  wire: WireForm;
+  /** Forms that it takes images in; which one is chosen for each request. */
+  wires: readonly WireForm[];
+  /** Megabits a second on the way to it: what an image's bytes cost. */
+  uplinkMbps: number;
+  /** The edge bundle of its model, by name; null for the deployment's. */
+  bundle: string | null;
   /** The model's name there. */
   model: string;
   /** Its name towards our clients. */
@@ -44,6 +52,11 @@ export interface Upstream extends Candidate {
 const httpUrl = z.url({ protocol: /^https?$/ }).transform((text) => new URL(text));
 const firstByteMs = z.int().min(UPSTREAM_TIMEOUT_MIN_MS).max(UPSTREAM_FIRST_BYTE_TIMEOUT_MAX_MS);
 const idleMs = z.int().min(UPSTREAM_TIMEOUT_MIN_MS).max(UPSTREAM_IDLE_TIMEOUT_MAX_MS);
+const uplinkMbps = z.number().positive().max(UPLINK_MAX_MBPS);
+/** One form, or several to choose from. */
+const wireForms = z
+  .union([z.enum(WIRE_FORMS).transform((form) => [form]), z.array(z.enum(WIRE_FORMS)).min(1)])
+  .transform((forms) => [...new Set(forms)]);
 const modelName = z.string().min(1).max(MODEL_NAME_MAX_CHARS);
 const regions = (pattern: RegExp) => z.array(z.string().regex(pattern)).max(UPSTREAM_REGIONS_MAX).default([]);
 
@@ -57,7 +70,9 @@ const entry = z
       .regex(/^[A-Z][A-Z0-9_]*$/, 'expected the name of a secret')
       .optional(),
     server: z.enum(SERVERS),
-    wire: z.enum(WIRE_FORMS),
+    wire: wireForms,
+    bundle: bundleName.nullable().default(null),
+    uplink_mbps: uplinkMbps.default(UPLINK_MBPS),
     serves: modelName.optional(),
     model: modelName.optional(),
     lacks: z.array(z.enum(CAPABILITIES)).default([]),
@@ -73,11 +88,11 @@ const entry = z
     idle_ms: idleMs.default(UPSTREAM_IDLE_TIMEOUT_MS),
     cold_start_ms: z.int().min(0).max(COLD_START_MAX_MS).default(0),
   })
-  .refine(({ server, wire }) => PROFILES[server].wires.includes(wire), {
+  .refine(({ server, wire }) => wire.every((form) => PROFILES[server].wires.includes(form)), {
     path: ['wire'],
     error: 'this kind of server does not take this form',
   })
-  .refine(({ wire, lacks }) => wire === 'original' || !lacks.includes('usage'), {
+  .refine(({ wire, lacks }) => wire.every((form) => form === 'original') || !lacks.includes('usage'), {
     path: ['lacks'],
     error: 'without usage nothing shows that an image in this wire form arrived',
   });
@@ -95,10 +110,21 @@ const severalUpstreams = z.object({
   UPSTREAM_URL: z.literal('', 'leave it empty where UPSTREAMS is set').default(''),
 });
 
+/** `pixels`, or `image_embeds,pixels`. */
+const listedWires = z.string().transform((text, context): WireForm[] => {
+  const words = [...new Set(text.split(','))];
+  const forms = WIRE_FORMS.filter((form) => words.includes(form));
+  if (forms.length !== words.length) {
+    context.addIssue({ code: 'custom', message: `expected ${WIRE_FORMS.join(', ')}, several with commas` });
+    return z.NEVER;
+  }
+  return forms;
+});
+
 /** The short form: one upstream, in variables of its own. */
 const oneUpstream = z.object({
   UPSTREAM_URL: httpUrl,
-  UPSTREAM_WIRE: z.enum(WIRE_FORMS),
+  UPSTREAM_WIRE: listedWires,
   UPSTREAM_SERVER: z.enum(['', ...SERVERS]).default(''),
   UPSTREAM_MODEL: z.string().default(''),
   UPSTREAM_API_KEY: z.string().min(1).optional(),
@@ -144,16 +170,20 @@ export function readFallbacks(env: object, upstreams: readonly Upstream[]): Map<
 function readOneUpstream(env: object, model: string): Upstream {
   const vars = readVariables(oneUpstream, env);
   // Whoever takes the client's own images is most likely no server of ours.
-  const server = vars.UPSTREAM_SERVER || (vars.UPSTREAM_WIRE === 'original' ? 'openai' : 'vora');
-  if (!PROFILES[server].wires.includes(vars.UPSTREAM_WIRE)) {
-    throw misconfigured(`UPSTREAM_WIRE: a server of kind '${server}' does not take '${vars.UPSTREAM_WIRE}'`);
+  const wires = vars.UPSTREAM_WIRE;
+  const server = vars.UPSTREAM_SERVER || (wires.every((wire) => wire === 'original') ? 'openai' : 'vora');
+  const unknown = wires.find((wire) => !PROFILES[server].wires.includes(wire));
+  if (unknown !== undefined) {
+    throw misconfigured(`UPSTREAM_WIRE: a server of kind '${server}' does not take '${unknown}'`);
   }
   return {
     name: 'upstream',
     url: vars.UPSTREAM_URL,
     apiKey: vars.UPSTREAM_API_KEY ?? null,
     server,
-    wire: vars.UPSTREAM_WIRE,
+    wires,
+    bundle: null,
+    uplinkMbps: UPLINK_MBPS,
     serves: model,
     model: vars.UPSTREAM_MODEL || model,
     weight: 1,
@@ -166,13 +196,27 @@ function readOneUpstream(env: object, model: string): Upstream {
 }
 
 function toUpstream(fields: Entry, mainModel: string, apiKey: string | null): Upstream {
-  const { name, url, server, wire, weight, near, lacks, serves = mainModel, model = serves } = fields;
+  const {
+    name,
+    url,
+    server,
+    bundle,
+    wire: wires,
+    uplink_mbps: uplinkMbps,
+    weight,
+    near,
+    lacks,
+    serves = mainModel,
+    model = serves,
+  } = fields;
   return {
     name,
     url,
     apiKey,
     server,
-    wire,
+    wires,
+    bundle,
+    uplinkMbps,
     serves,
     model,
     weight,

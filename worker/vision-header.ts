@@ -1,5 +1,5 @@
 import type { Deps } from './deps.ts';
-import type { PreparedImage } from './prepare-image.ts';
+import type { PreparedImage } from './prepared-image.ts';
 
 /** Hash of the vision weights that made the embeddings; an endpoint with other weights answers `vision_mismatch`. */
 export const VISION_HEADER = 'x-vora-vision';

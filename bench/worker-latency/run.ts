@@ -57,7 +57,8 @@ export async function benchWorkerLatency({ requests, beside, only = '' }: Latenc
         continue;
       }
       const upstream = kind === 'endpoint' ? await startEndpoint(onnx) : await startStampingUpstream(RHYTHM);
-      const vars = { MODEL, UPSTREAM_URL: upstream.url };
+      // The same picture each time is to be worked on each time.
+      const vars = { MODEL, UPSTREAM_URL: upstream.url, IMAGE_REUSE: 'off' };
       const worker = await startBuiltWorker({ modules, edgeFolder: edge, vars });
       const bare = await startBareRelay(upstream.url);
       try {

@@ -14,6 +14,7 @@ from training.model_card import write_card
 from training.parallel import join
 from training.plot import plot_curves
 from training.precision import multiplies_bf16
+from training.published_base import take_base
 from training.recipe import FULL, SMOKE, Recipe
 from training.report import write_report
 from training.study import run_study
@@ -23,7 +24,7 @@ from training.tokenizer import save_tokenizer, train_tokenizer
 from training.vora_stage import train_look, train_vora
 
 STAGES = ("tokenizer", "data", "llm", "teacher", "look", "vora", "export", "evaluate", "plot", "card")
-BESIDE = {"heldout": ("out",), "study": ("run",), "study-report": ("run", "docs")}
+BESIDE = {"take-base": ("run", "out"), "heldout": ("out",), "study": ("run",), "study-report": ("run", "docs")}
 """Commands that are no part of `all`, and the folders each needs; a stage needs run and out."""
 TEXT_SEED, PICTURE_SEED = 5, 11
 
@@ -77,6 +78,8 @@ def main(argv: list[str] | None = None) -> None:
     match options.stage:
         case "heldout":
             write_held_out(options.out, options.count)
+        case "take-base":
+            take_base(options.out, options.run)
         case "study":
             run_study(options.run, recipe, device, options.workers, options.only)
         case "study-report":

@@ -6,33 +6,11 @@
 export const SAFETENSORS_HEADER_MAX_BYTES = 100_000_000;
 /** Rank cap of a tensor shape; real checkpoints stop at 5 (conv3d). */
 export const TENSOR_RANK_MAX = 8;
-/** Header of a GGUF file, tokenizer included; 152k tokens and their merges take 6 MB, the largest vocabularies 20. */
-export const GGUF_HEADER_MAX_BYTES = 100_000_000;
-/** Key-value pairs of a GGUF header; real files have under a hundred. */
-export const GGUF_PAIRS_MAX = 4096;
-/** Elements of all arrays of a GGUF header together: tokens, scores, types and merges of a full vocabulary. */
-export const GGUF_ARRAY_ELEMENTS_MAX = 4_194_304;
-/** Tensors of a GGUF file: twelve for each of MODEL_LAYERS_MAX blocks, and room for single experts. */
-export const GGUF_TENSORS_MAX = 65_536;
-/** Bytes of a GGUF key; the format's own limit. */
-export const GGUF_KEY_MAX_BYTES = 65_535;
-/** Bytes of a tensor's name; ggml stores 63 and a zero. */
-export const GGUF_NAME_MAX_BYTES = 63;
-/** Alignment of tensors in a GGUF file, in bytes; 32 is usual, a page 4096. */
-export const GGUF_ALIGNMENT_MAX_BYTES = 65_536;
 /** Nesting of such JSON; serde_json's recursion limit, and real files stop at 6. */
 export const JSON_DEPTH_MAX = 128;
-/** JSON beside a model (config, index, manifest); Qwen2.5's tokenizer.json, the largest, is 7 MB. */
-export const MODEL_JSON_MAX_BYTES = 64 * 1024 * 1024;
 
 /** Protobuf fields of an ONNX model that are looked at, its graph's parts and theirs; a 7B decoder has 20 000. */
 export const ONNX_FIELDS_MAX = 250_000;
-/** Names and other text of an ONNX model; a 7B decoder has 0.3 MB. */
-export const ONNX_TEXT_MAX_BYTES = 64 * 1024 * 1024;
-/** Answer tokens that `vora verify` compares after one prompt: their logits are held at once, 156 MB at 152k words. */
-export const VERIFY_ANSWER_MAX_TOKENS = 256;
-/** Prompts of one `vora verify`; their logits lie on the disk meanwhile, 50 MB for ten answers of eight tokens at 152k words. */
-export const VERIFY_PROMPTS_MAX = 100_000;
 
 /** Blocks of a language model; Llama-3.1-405B has 126. */
 export const MODEL_LAYERS_MAX = 1024;
@@ -115,6 +93,13 @@ export const ANSWER_TOKENS_MAX = 1_048_576;
 export const METADATA_PAIRS_MAX = 16;
 export const METADATA_KEY_MAX_CHARS = 64;
 export const METADATA_VALUE_MAX_CHARS = 512;
+/** How long an owner's images are remembered between requests: a chat about one is rarely longer. */
+export const IMAGE_REUSE_SECONDS = 3600;
+/** Megabits a second from a worker to a model server, unless told; and the most that can be told. */
+export const UPLINK_MBPS = 1000;
+export const UPLINK_MAX_MBPS = 1_000_000;
+/** Names of images and salts of caches, from a worker: hashes in hex take 64. */
+export const IMAGE_UUID_MAX_CHARS = 128;
 /** Model names are paths or short tags. */
 export const MODEL_NAME_MAX_CHARS = 256;
 /** One SSE event from upstream; a token's chunk is under 1 KB, an error object a few KB. */
@@ -140,6 +125,12 @@ export const PICTURE_URL_MAX_BYTES = 8192;
 export const IMAGE_REDIRECTS_MAX = 3;
 /** Manifest of an edge bundle; real ones are a few KB. */
 export const BUNDLE_MANIFEST_MAX_BYTES = 1024 * 1024;
+/** Tenants of one page of the operator's list: what KV lists at once. */
+export const TENANTS_PAGE_MAX = 1000;
+/** Name of a bundle that is not the deployment's own; a prefix in R2 or a folder of assets. */
+export const BUNDLE_NAME_MAX_CHARS = 64;
+/** Bundles of other models that an isolate holds; each has its weights in memory, 25 MB at 7B size, beside a photo. */
+export const NAMED_BUNDLES_HELD_MAX = 1;
 /** Patch embedding of an edge bundle: 25 MB at 7B size; twice that no longer fits an isolate beside a photo. */
 export const BUNDLE_GRAPH_MAX_BYTES = 48 * 1024 * 1024;
 /** Error body read from upstream; the rest is dropped. */
@@ -230,29 +221,17 @@ export const API_KEY_MAX_CHARS = 256;
 /** How long KV may answer from its cache, and a deleted key work on: KV's own minimum. */
 export const API_KEY_CACHE_SECONDS = 30;
 
-/** Folded against unfolded vision embedding, relative error of a patch; f32 itself leaves about 1e-6. */
-export const FOLD_RELATIVE_ERROR_MAX = 1e-4;
 /** What the worker's kernel may lose of an embedding with weights of 16 bits; the bf16 that travels loses up to 4e-3. */
 export const PATCH_EMBED_ERROR_MAX = 1e-3;
 
-/** Rank of an adapter: VoRA-7B has 1024, PEFT's usual are 4 to 512, and past the width of a weight it saves nothing. */
-export const ADAPTER_RANK_MAX = 65_536;
-/** Adapters of one merge; each adds its factors to the memory of every block. */
-export const ADAPTERS_MAX = 64;
-/** Entries of an adapter's rank_pattern or alpha_pattern; one for each linear of Llama-3.1-405B are 882. */
-export const ADAPTER_PATTERNS_MAX = 2048;
-/** One such pattern: a module's name, or a few with wildcards. */
-export const ADAPTER_PATTERN_MAX_CHARS = 256;
-/** `*`, `+`, `?` and `{` in one pattern: each multiplies the time of a match by the length of a module's name. */
-export const ADAPTER_PATTERN_MAX_REPETITIONS = 3;
-/** The generator of DARE's choice takes 32 bits. */
-export const DARE_SEED_MAX = 2 ** 32 - 1;
-
-/** Threads of a command; more than processors only take memory, some 40 MB each. */
-export const THREADS_MAX = 256;
-
 /** Requests that wait at the endpoint; each holds its embeddings, 15 MB for a 1024-patch image at 7B. */
 export const QUEUE_MAX_SEQUENCES = 16;
+/** Embeddings that the endpoint keeps for later turns: 35 images of 1024 patches at 7B, whose rows take 15 MB each. */
+export const IMAGE_STORE_MAX_BYTES = 512 * 1024 * 1024;
+/** Keys and values that the endpoint keeps for later turns, unless told: those of 9 000 positions at 7B, 115 kB each. */
+export const PREFIX_CACHE_DEFAULT_BYTES = 1024 * 1024 * 1024;
+/** The most that may be asked for. */
+export const PREFIX_CACHE_MAX_BYTES = 1024 * 1024 * 1024 * 1024;
 /** Requests whose body or images the endpoint is reading; each may hold ENDPOINT_BODY_MAX_BYTES and a decoded image. */
 export const READING_MAX_REQUESTS = 16;
 /** Tokens of images side by side, which attend to each other in one piece: eight images of 1024. The mask of such a run

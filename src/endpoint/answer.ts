@@ -36,12 +36,13 @@ export interface Answer {
 export async function collectAnswer(answer: Answer, signal: AbortSignal): Promise<ChatCompletion> {
   const builders = Array.from({ length: answer.choices }, () => buildChoice(answer.logprobs));
   const choices: Choice[] = [];
-  let completionTokens = 0;
+  let [completionTokens, cachedTokens] = [0, 0];
   await answer.outputs.pipeTo(
     new WritableStream({
-      write({ index, deltas, tokens, finishReason }) {
+      write({ index, reused, deltas, tokens, finishReason }) {
         answer.stopwatch.token();
         completionTokens++;
+        cachedTokens = Math.max(cachedTokens, reused);
         const builder = builders[index];
         deltas.forEach((delta) => builder?.add(delta));
         builder?.list(tokens, 'text');
@@ -52,7 +53,11 @@ export async function collectAnswer(answer: Answer, signal: AbortSignal): Promis
     }),
     { signal },
   );
-  return completion(answer.identity, choices, { promptTokens: answer.promptTokens, completionTokens });
+  return completion(answer.identity, choices, {
+    promptTokens: answer.promptTokens,
+    completionTokens,
+    cachedTokens,
+  });
 }
 
 /**
@@ -71,7 +76,7 @@ export function streamAnswer(
   const utf8 = new TextEncoder();
   /** Tokens of each choice that wait for a chunk to go with: those that made no text, such as the marks of a call. */
   const unlisted = new Map<number, TokenLogprob[]>();
-  let completionTokens = 0;
+  let [completionTokens, cachedTokens] = [0, 0];
   let ping: NodeJS.Timeout | undefined;
   let left = false;
 
@@ -80,12 +85,13 @@ export function streamAnswer(
     for (;;) {
       const { done, value } = await reader.read();
       if (done) {
-        const usage = { promptTokens: answer.promptTokens, completionTokens };
+        const usage = { promptTokens: answer.promptTokens, completionTokens, cachedTokens };
         const counted = includeUsage ? encodeEvent(usageChunk(identity, usage)) : '';
         return { events: `${counted}: server-timing ${stopwatch.serverTiming()}\n\n${DONE}`, last: true };
       }
       stopwatch.token();
       completionTokens++;
+      cachedTokens = Math.max(cachedTokens, value.reused);
       const events = chunksOf(value).map(encodeEvent).join('');
       if (events !== '') {
         return { events, last: false };

@@ -118,7 +118,7 @@ function refuseImages(messages: readonly ChatMessage[]): void {
 }
 
 async function readPrompt(
-  { messages, tools = [], toolChoice }: ChatRequest,
+  { messages, tools = [], toolChoice, cacheSalt }: ChatRequest,
   { artifact: { manifest, template, tokenizer, toolSyntax }, images }: ChatParts,
   signal: AbortSignal,
 ): Promise<Prompt> {
@@ -145,5 +145,6 @@ async function readPrompt(
   return createPrompt(segments, embeddings, {
     hiddenSize: manifest.llm.hiddenSize,
     attentionMask: vision?.attentionMask ?? 'causal',
+    ...(cacheSalt === undefined ? {} : { cacheSalt }),
   });
 }

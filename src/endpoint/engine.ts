@@ -13,6 +13,8 @@ import { createWriter, type Writer } from './writer.ts';
 export interface Output {
   /** Which answer. */
   index: number;
+  /** Positions of the prompt that were not computed anew. */
+  reused: number;
   /** May be empty: a control token, half a character, the beginning of a stop string or of a tool call. */
   deltas: AnswerDelta[];
   /** Tokens that are shown with this one; none where nobody asked. */
@@ -110,6 +112,7 @@ export function createEngine({ scheduler, runner, tokenizer, endTokens }: Engine
     for (const sibling of waiting) {
       runner.fork(sequence, sibling);
       sibling.computed = sequence.computed;
+      sibling.reused = sequence.reused;
       emit(sibling, request, logits);
     }
     emit(sequence, request, logits);
@@ -126,7 +129,7 @@ export function createEngine({ scheduler, runner, tokenizer, endTokens }: Engine
       throw new Error('a sequence that no request asked for');
     }
     const { deltas, tokens, finishReason } = answer.writer.write(token, logits, sequence.isHurried);
-    controller.enqueue({ index: answer.index, deltas, tokens, finishReason });
+    controller.enqueue({ index: answer.index, reused: sequence.reused, deltas, tokens, finishReason });
     if (finishReason !== null) {
       leave(sequence);
       if (open.size === 0) {

@@ -11,12 +11,14 @@ import { IMAGE_MAX_BYTES } from '../core/limits.ts';
 import type { SeeingManifest } from '../core/model/manifest.ts';
 import type { ContentPart } from '../core/protocol/chat-message.ts';
 import { RequestError } from '../core/protocol/failure.ts';
+import { IMAGE_NOT_STORED } from '../core/protocol/stored-image.ts';
+import type { ImageStore } from './image-store.ts';
 
 export type ImagePart = Exclude<ContentPart, { type: 'text' }>;
 
 export interface ImageReader {
   /**
-   * Embeddings float32 [N, hidden] of one image part, ready-made or computed from its pixels. An image that is
+   * Embeddings float32 [N, hidden] of one image part: ready-made, computed from its pixels, or held under its uuid. An image that is
    * model-sized already (wire form `pixels`) passes through preprocessing unchanged.
    *
    * @param place the part in the client's terms, e.g. `messages[0].content[1]`.
@@ -27,7 +29,7 @@ export interface ImageReader {
 
 export function createImageReader(
   { llm, vision }: SeeingManifest,
-  { decoder, embedder }: { decoder: Decoder; embedder: PatchEmbedder },
+  { decoder, embedder, store }: { decoder: Decoder; embedder: PatchEmbedder; store: ImageStore },
 ): ImageReader {
   async function readPixels(url: string, param: string): Promise<Float32Array> {
     const bytes = dataUrlBytes(url, param);
@@ -37,11 +39,26 @@ export function createImageReader(
   }
 
   return {
-    read: async (part, place) =>
-      part.type === 'image_url'
-        ? readPixels(part.url, `${place}.image_url.url`)
-        : readEmbeddings(part.data, llm.hiddenSize, `${place}.image_embeds`),
+    async read(part, place) {
+      if (part.type === 'stored_image') {
+        return store.get(part.uuid) ?? refuseUnknown(place);
+      }
+      const embeddings =
+        part.type === 'image_url'
+          ? await readPixels(part.url, `${place}.image_url.url`)
+          : readEmbeddings(part.data, llm.hiddenSize, `${place}.image_embeds`);
+      if (part.uuid !== undefined) {
+        store.put(part.uuid, embeddings);
+      }
+      return embeddings;
+    },
   };
+}
+
+function refuseUnknown(place: string): never {
+  const param = `${place}.uuid`;
+  const message = `${param}: no image is held under this uuid; send it again`;
+  throw new RequestError({ kind: 'invalid-request', param, message, code: IMAGE_NOT_STORED });
 }
 
 /** Longest text before the data of a data URL: a media type with a few parameters. */

@@ -1,5 +1,6 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { MalformedFile } from '../core/bytes/malformed-file.ts';
+import { PREFIX_CACHE_MAX_BYTES } from '../core/limits.ts';
 import { type EndpointOptions, startEndpoint } from './start.ts';
 
 const EXIT_BAD_INPUT = 1;
@@ -36,6 +37,7 @@ interface ServeFlags {
   host: string;
   port: number;
   apiKeyEnv?: string;
+  prefixCache?: number;
 }
 
 function readOptions(argv: string[]): EndpointOptions {
@@ -45,17 +47,19 @@ function readOptions(argv: string[]): EndpointOptions {
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .option('--port <number>', 'port to listen on, 0 for any free one', parsePort, 8080)
     .option('--api-key-env <name>', 'environment variable that holds the key every /v1 request must send')
+    .option('--prefix-cache <MiB>', 'keys and values to keep for prompts that begin alike, 0 for none', parseMebibytes)
     .exitOverride()
     .parse(argv, { from: 'user' });
-  const { model, host, port, apiKeyEnv } = command.opts<ServeFlags>();
+  const { model, host, port, apiKeyEnv, prefixCache } = command.opts<ServeFlags>();
+  const options = { model, host, port, ...(prefixCache === undefined ? {} : { prefixCacheBytes: prefixCache }) };
   if (apiKeyEnv === undefined) {
-    return { model, host, port };
+    return options;
   }
   const apiKey = process.env[apiKeyEnv] ?? '';
   if (!/^\S+$/.test(apiKey)) {
     command.error(`error: the environment variable ${apiKeyEnv} holds no key`);
   }
-  return { model, host, port, apiKey };
+  return { ...options, apiKey };
 }
 
 function parsePort(text: string): number {
@@ -64,6 +68,15 @@ function parsePort(text: string): number {
     throw new InvalidArgumentError('Expected a number from 0 to 65535.');
   }
   return port;
+}
+
+/** @returns bytes */
+function parseMebibytes(text: string): number {
+  const bytes = Number(text) * 2 ** 20;
+  if (!/^\d+$/.test(text) || bytes > PREFIX_CACHE_MAX_BYTES) {
+    throw new InvalidArgumentError(`Expected a number from 0 to ${PREFIX_CACHE_MAX_BYTES / 2 ** 20}.`);
+  }
+  return bytes;
 }
 
 /** Says what is wrong, on stderr, and with which code to exit. */

@@ -2,6 +2,8 @@ import { InferenceSession, Tensor } from 'onnxruntime-node';
 import type { Manifest } from '../core/model/manifest.ts';
 import { attentionBias } from '../core/prompt/attention-bias.ts';
 import { CACHE_PARTS, checkGraph, decoderContract, embedTokensContract } from './graph-contract.ts';
+import { type KeysValues, positionsOf } from './keys-values.ts';
+import { createPrefixCache } from './prefix-cache.ts';
 import { sequenceWindow } from './prompt-window.ts';
 import type { Work } from './scheduler.ts';
 import type { Sequence } from './sequence.ts';
@@ -11,7 +13,9 @@ export interface ModelRunner {
   run(work: readonly Work[]): Promise<Float32Array[]>;
   /** Gives a sequence the keys and values of another one, which are never written to: as far as their prompts are one. */
   fork(from: Sequence, to: Sequence): void;
-  /** Drops a sequence's keys and values. */
+  /** Gives a sequence the keys and values of what its prompt begins with, where they are held; returns how many positions. */
+  resume(sequence: Sequence): number;
+  /** Drops a sequence's keys and values; the prefix cache may keep them. */
   release(sequence: Sequence): void;
   /** How many sequences' keys and values are held. */
   cached(): number;
@@ -19,19 +23,18 @@ export interface ModelRunner {
   close(): Promise<void>;
 }
 
-/** Keys and values of one sequence, f32 [1, kvHeads, positions, headDim], named as the decoder's inputs. */
-type Cache = Readonly<Record<string, Tensor>>;
-
 /**
  * The language model on ONNX Runtime. The sequences of one call run one after the other; to run them as one padded
  * batch is a change inside `run`.
  *
  * @param files paths of `decoder.onnx` and `embed_tokens.onnx`.
+ * @param prefixCacheBytes how much of what was read is kept for prompts that begin alike.
  * @throws MalformedFile when a graph is not of the manifest's model.
  */
 export async function createModelRunner(
   files: { decoder: string; embedTokens: string },
   manifest: Manifest,
+  prefixCacheBytes = 0,
 ): Promise<ModelRunner> {
   const decoder = await InferenceSession.create(files.decoder);
   const embedTokens = await InferenceSession.create(files.embedTokens);
@@ -41,10 +44,11 @@ export async function createModelRunner(
   const cacheNames = Array.from({ length: manifest.llm.layers }, (_, layer) =>
     CACHE_PARTS.map((part) => ({ past: `past_key_values.${layer}.${part}`, present: `present.${layer}.${part}` })),
   ).flat();
-  const emptyCache: Cache = Object.fromEntries(
+  const emptyCache: KeysValues = Object.fromEntries(
     cacheNames.map(({ past }) => [past, new Tensor('float32', new Float32Array(), [1, kvHeads, 0, headDim])]),
   );
-  const caches = new Map<Sequence, Cache>();
+  const caches = new Map<Sequence, KeysValues>();
+  const prefixes = createPrefixCache({ maxBytes: prefixCacheBytes, hiddenSize });
 
   async function run(work: readonly Work[]): Promise<Float32Array[]> {
     const logits: Float32Array[] = [];
@@ -99,7 +103,21 @@ export async function createModelRunner(
       }
       caches.set(to, cache);
     },
-    release: (sequence) => void caches.delete(sequence),
+    resume(sequence) {
+      const cache = prefixes.find(sequence);
+      if (cache === null) {
+        return 0;
+      }
+      caches.set(sequence, cache);
+      return positionsOf(cache);
+    },
+    release(sequence) {
+      const cache = caches.get(sequence);
+      if (cache !== undefined) {
+        prefixes.keep(sequence, cache);
+        caches.delete(sequence);
+      }
+    },
     cached: () => caches.size,
     close: async () => {
       await decoder.release();

@@ -15,6 +15,8 @@ export interface SchedulerLimits {
   maxWaiting: number;
   /** Prompt positions of one sequence in one run, unless an image run is longer. */
   prefillTokens: number;
+  /** How many positions of a prompt need not be computed; asked as it gets its place. None by default. */
+  resume?: (sequence: Sequence) => number;
 }
 
 export interface Scheduler {
@@ -37,7 +39,12 @@ const RETRY_AFTER_SECONDS = 1;
  * Decides which sequences run and how far; first come, first served. It knows counts and positions only: no tensors,
  * no clock. Prefill and decode are one case: a sequence is behind by some positions, and those are what it runs.
  */
-export function createScheduler({ maxRunning, maxWaiting, prefillTokens }: SchedulerLimits): Scheduler {
+export function createScheduler({
+  maxRunning,
+  maxWaiting,
+  prefillTokens,
+  resume = () => 0,
+}: SchedulerLimits): Scheduler {
   const waiting: Sequence[] = [];
   const running: Sequence[] = [];
 
@@ -54,7 +61,13 @@ export function createScheduler({ maxRunning, maxWaiting, prefillTokens }: Sched
   }
 
   function schedule(): Work[] {
-    running.push(...waiting.splice(0, maxRunning - running.length));
+    for (const sequence of waiting.splice(0, maxRunning - running.length)) {
+      if (sequence.computed === 0) {
+        sequence.reused = resume(sequence);
+        sequence.computed = sequence.reused;
+      }
+      running.push(sequence);
+    }
     return running.map((sequence) => {
       const start = sequence.computed;
       return { sequence, start, length: runEnd(sequence, prefillTokens) - start };

@@ -16,6 +16,8 @@ export interface Prompt {
   readonly runs: readonly ImageRun[];
   /** Positions, image tokens included. */
   readonly length: number;
+  /** Whose prompt it is: only those of one salt share keys and values. */
+  readonly cacheSalt?: string;
 }
 
 export interface GenerationParams {
@@ -38,12 +40,14 @@ export interface Sequence {
   readonly tokens: number[];
   /** Positions from the start whose keys and values are in the cache. */
   computed: number;
+  /** Positions of the prompt whose keys and values another request had made. */
+  reused: number;
   /** The grammar has chosen a token for the sake of the length: the answer is not what the model would have said. */
   isHurried: boolean;
 }
 
 export function createSequence(prompt: Prompt, params: GenerationParams): Sequence {
-  return { prompt, params, tokens: [], computed: 0, isHurried: false };
+  return { prompt, params, tokens: [], computed: 0, reused: 0, isHurried: false };
 }
 
 /** Positions known so far: the prompt and every generated token. */
@@ -55,7 +59,11 @@ export function sequenceLength(sequence: Sequence): number {
 export function createPrompt(
   segments: readonly PromptSegment[],
   images: readonly Float32Array[],
-  { hiddenSize, attentionMask }: { hiddenSize: number; attentionMask: 'bidirectional' | 'causal' },
+  {
+    hiddenSize,
+    attentionMask,
+    cacheSalt = '',
+  }: { hiddenSize: number; attentionMask: 'bidirectional' | 'causal'; cacheSalt?: string },
 ): Prompt {
   const lengths = images.map((image) => image.length / hiddenSize);
   const runs = attentionMask === 'bidirectional' ? imageRuns(segments, lengths) : [];
@@ -69,6 +77,7 @@ export function createPrompt(
     segments,
     images,
     runs,
+    cacheSalt,
     length: segments.reduce((total, segment) => total + segmentLength(segment, lengths), 0),
   };
 }

@@ -3,13 +3,19 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { QUEUE_MAX_SEQUENCES, READING_MAX_REQUESTS } from '../core/limits.ts';
+import {
+  IMAGE_STORE_MAX_BYTES,
+  PREFIX_CACHE_DEFAULT_BYTES,
+  QUEUE_MAX_SEQUENCES,
+  READING_MAX_REQUESTS,
+} from '../core/limits.ts';
 import { isSeeing } from '../core/model/manifest.ts';
 import { createAnswerGrammars } from './answer-grammar.ts';
 import { createApp } from './app.ts';
 import { createEngine } from './engine.ts';
 import { loadImageDecoder } from './image-codecs.ts';
 import { createImageReader, type ImageReader } from './image-reader.ts';
+import { createImageStore } from './image-store.ts';
 import { type Artifact, loadArtifact } from './load-artifact.ts';
 import { createModelRunner } from './model-runner.ts';
 import { createPatchSession } from './patch-session.ts';
@@ -24,6 +30,8 @@ export interface EndpointOptions {
   port: number;
   /** Asked of every /v1 request when given. */
   apiKey?: string;
+  /** Keys and values to keep for prompts that begin alike; 0 keeps none. */
+  prefixCacheBytes?: number;
 }
 
 export interface RunningEndpoint {
@@ -47,16 +55,23 @@ const SWEEP_MS = 50;
  *
  * @throws MalformedFile when the folder is not a finished onnx artifact; Node's error when the address cannot be taken.
  */
-export async function startEndpoint({ model, host, port, apiKey }: EndpointOptions): Promise<RunningEndpoint> {
+export async function startEndpoint({
+  model,
+  host,
+  port,
+  apiKey,
+  prefixCacheBytes = PREFIX_CACHE_DEFAULT_BYTES,
+}: EndpointOptions): Promise<RunningEndpoint> {
   const artifact = await loadArtifact(model);
   const { manifest, tokenizer, graphs } = artifact;
-  const runner = await createModelRunner(graphs, manifest);
+  const runner = await createModelRunner(graphs, manifest, prefixCacheBytes);
   const endTokens = new Set(manifest.llm.eosTokenIds);
   const engine = createEngine({
     scheduler: createScheduler({
       maxRunning: MAX_RUNNING,
       maxWaiting: QUEUE_MAX_SEQUENCES,
       prefillTokens: PREFILL_TOKENS,
+      resume: (sequence) => runner.resume(sequence),
     }),
     runner,
     tokenizer,
@@ -102,7 +117,8 @@ async function openImageReader({ manifest, graphs }: Artifact): Promise<ImageRea
     return null;
   }
   const embedder = await createPatchSession(graphs.patchEmbed, manifest);
-  return createImageReader(manifest, { decoder: await loadImageDecoder(), embedder });
+  const store = createImageStore(IMAGE_STORE_MAX_BYTES);
+  return createImageReader(manifest, { decoder: await loadImageDecoder(), embedder, store });
 }
 
 /** @throws Node's error when the address is taken or not ours. */

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { percentile } from '../../bench/percentile.ts';
+import { benchTwoTurns } from '../../bench/two-turns/run.ts';
 import { benchWorkerLatency } from '../../bench/worker-latency/run.ts';
 import { benchWorkerLoad } from '../../bench/worker-load/run.ts';
 
@@ -19,6 +20,12 @@ describe('the benchmarks of the worker', () => {
     }
     // The worker embeds the picture, which takes time.
     expect(report['image, scripted server']?.['worker']?.firstTokenMs[0]).toBeGreaterThan(0);
+  });
+
+  it('chat twice about a picture, which is sent once', async () => {
+    const { firstMs, secondMs, secondBytes } = await benchTwoTurns({ chats: 1 });
+    expect(secondMs).toBeLessThan(firstMs);
+    expect(secondBytes).toBe(0);
   });
 
   it('load the worker with streams, none of which is cut', async () => {

@@ -35,6 +35,7 @@ function fakeAnswer(choices = 1): FakeAnswer {
     emit: (text, finishReason = null, more = {}) =>
       controller?.enqueue({
         index: 0,
+        reused: 0,
         deltas: text === '' ? [] : [{ kind: 'text', text }],
         tokens: [],
         finishReason,

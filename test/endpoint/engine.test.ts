@@ -35,6 +35,7 @@ function fakeRunner(beforeRun: (work: readonly Work[]) => void = () => undefined
       });
     },
     fork: (_from, to) => void held.add(to),
+    resume: () => 0,
     release: (sequence) => void held.delete(sequence),
     cached: () => held.size,
     close: () => Promise.resolve(),
@@ -94,7 +95,7 @@ describe('createEngine', () => {
     const reader = engineOf(runner).add(PROMPT, [generationParams()]).getReader();
     expect(await reader.read()).toEqual({
       done: false,
-      value: { index: 0, deltas: [{ kind: 'text', text: 'a' }], tokens: [], finishReason: null },
+      value: { index: 0, reused: 0, deltas: [{ kind: 'text', text: 'a' }], tokens: [], finishReason: null },
     });
     expect(runner.runs).toHaveLength(3);
     await reader.cancel();

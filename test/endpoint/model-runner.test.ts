@@ -4,6 +4,7 @@ import type { SeeingManifest, VisionFacts } from '../../src/core/model/manifest.
 import { parseChatRequest } from '../../src/core/protocol/chat-request.ts';
 import { loadImageDecoder } from '../../src/endpoint/image-codecs.ts';
 import { createImageReader, type ImageReader } from '../../src/endpoint/image-reader.ts';
+import { createImageStore } from '../../src/endpoint/image-store.ts';
 import { createModelRunner, type ModelRunner } from '../../src/endpoint/model-runner.ts';
 import { createPatchSession } from '../../src/endpoint/patch-session.ts';
 import { createScheduler } from '../../src/endpoint/scheduler.ts';
@@ -38,7 +39,11 @@ beforeAll(async () => {
   artifact = await loadSeeingArtifact(inject('artifacts').onnx);
   const { graphs, manifest } = artifact;
   runner = await createModelRunner(graphs, manifest);
-  const parts = { decoder: await loadImageDecoder(), embedder: await createPatchSession(graphs.patchEmbed, manifest) };
+  const parts = {
+    decoder: await loadImageDecoder(),
+    embedder: await createPatchSession(graphs.patchEmbed, manifest),
+    store: createImageStore(0),
+  };
   readers = {
     square: createImageReader(manifest, parts),
     native: createImageReader(withNativeResize(manifest), parts),

@@ -38,7 +38,7 @@ describe('the openai package against a listening endpoint', () => {
           logprobs: null,
         },
       ]);
-      expect(whole.usage).toEqual({
+      expect(whole.usage).toMatchObject({
         prompt_tokens: golden.promptTokens,
         completion_tokens: 32,
         total_tokens: golden.promptTokens + 32,
@@ -77,7 +77,7 @@ describe('the openai package against a listening endpoint', () => {
       [{ content: expect.any(String) }, null, null],
       [{ content: expect.any(String) }, null, null],
       [{}, 'length', null],
-      [undefined, undefined, { prompt_tokens: 48, completion_tokens: 3, total_tokens: 51 }],
+      [undefined, undefined, expect.objectContaining({ prompt_tokens: 48, completion_tokens: 3, total_tokens: 51 })],
     ]);
   });
 

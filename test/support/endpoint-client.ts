@@ -1,6 +1,6 @@
 import OpenAI from 'openai';
 import { inject } from 'vitest';
-import { type RunningEndpoint, startEndpoint } from '../../src/endpoint/start.ts';
+import { type EndpointOptions, type RunningEndpoint, startEndpoint } from '../../src/endpoint/start.ts';
 import { goldenImage, type GoldenPrompt } from './golden-prompts.ts';
 import { chatCompletion, checkStream, errorResponse } from './openai-wire.ts';
 
@@ -18,8 +18,11 @@ export interface EndpointClient {
 }
 
 /** An endpoint of the random model, and who asks it. */
-export async function startEndpointClient(model = 'vora-random'): Promise<EndpointClient> {
-  const endpoint = await startEndpoint({ model: inject('artifacts').onnx, host: '127.0.0.1', port: 0 });
+export async function startEndpointClient(
+  options: Pick<EndpointOptions, 'prefixCacheBytes'> = {},
+): Promise<EndpointClient> {
+  const model = 'vora-random';
+  const endpoint = await startEndpoint({ ...options, model: inject('artifacts').onnx, host: '127.0.0.1', port: 0 });
   const openai = new OpenAI({ baseURL: `${endpoint.url}/v1`, apiKey: 'none', maxRetries: 0 });
   const asked = (body: object) => ({ model, messages: QUESTION, temperature: 0, ...body });
   const post = (body: object): Promise<Response> =>

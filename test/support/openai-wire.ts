@@ -20,6 +20,7 @@ const usage = z
     prompt_tokens: z.int().nonnegative(),
     completion_tokens: z.int().nonnegative(),
     total_tokens: z.int().nonnegative(),
+    prompt_tokens_details: z.strictObject({ cached_tokens: z.int().positive() }).optional(),
   })
   .refine((counts) => counts.total_tokens === counts.prompt_tokens + counts.completion_tokens);
 

@@ -15,7 +15,9 @@ describe('readConfig', () => {
   it('reads a whole configuration', () => {
     const config = readConfig({ ...GOOD, AUTH: 'key', API_KEY_SHA256: 'AB'.repeat(32), UPSTREAM_API_KEY: 'k' });
     expect(config.keys?.listed).toEqual([{ id: 'abababab', sha256: new Uint8Array(32).fill(0xab) }]);
-    expect(config.upstreams).toMatchObject([{ apiKey: 'k', wire: 'image_embeds', model: 'vora-7b', server: 'vora' }]);
+    expect(config.upstreams).toMatchObject([
+      { apiKey: 'k', wires: ['image_embeds'], model: 'vora-7b', server: 'vora' },
+    ]);
     expect(readConfig({ ...GOOD, UPSTREAM_MODEL: 'other' }).upstreams[0]?.model).toBe('other');
     expect(readConfig(GOOD)).toMatchObject({ keys: null, metrics: 'off', analytics: null, model: 'vora-7b' });
     expect(readConfig(GOOD)).toMatchObject({ patchEmbed: 'kernel', playground: true });

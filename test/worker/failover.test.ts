@@ -28,7 +28,7 @@ function appOf(
   config: Parameters<typeof testConfig>[0] = {},
 ): TestApp {
   const all = Object.keys(upstreams).map((name, i) =>
-    testUpstream({ name, url: new URL(`http://${name}`), weight: 1000 ** -i, wire: 'original', ...fields[name] }),
+    testUpstream({ name, url: new URL(`http://${name}`), weight: 1000 ** -i, wires: ['original'], ...fields[name] }),
   );
   return testApp(fakeHosts(upstreams), { config: testConfig({ upstreams: all, ...config }) });
 }
@@ -123,7 +123,7 @@ describe('with two upstreams of which the first fails', () => {
 
   it('images are sent in the form that the second takes', async () => {
     const [a, b] = [fakeUpstream([RESET]), fakeUpstream(goodAnswer())];
-    const app = appOf({ a, b }, { a: { wire: 'image_embeds' } });
+    const app = appOf({ a, b }, { a: { wires: ['image_embeds'] } });
     expect((await app.chat(question('What?', dataUrl(picture)))).status).toBe(200);
     const typeOf = ({ calls }: FakeUpstream) => /"type":"image_(\w+)"/.exec(JSON.stringify(calls[0]?.body))?.[1];
     expect([typeOf(a), typeOf(b)]).toEqual(['embeds', 'url']);

@@ -10,7 +10,7 @@ const app = testApp(fakeUpstream(goodAnswer()));
 const sha256 = new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode('thekey')));
 const CONFIG = testConfig({
   keys: { listed: [{ id: 'one', sha256 }], store: null },
-  upstreams: [testUpstream({ wire: 'original' })],
+  upstreams: [testUpstream({ wires: ['original'] })],
 });
 
 describe('the playground', () => {

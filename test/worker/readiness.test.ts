@@ -89,7 +89,7 @@ describe('with several upstreams', () => {
   });
 
   it('is not while one that must see is still being tested, and does not wait for it', async () => {
-    const slow = { ...upstream('a', 'vora-random'), wire: 'pixels' as const, can: new Set(['images' as const]) };
+    const slow = { ...upstream('a', 'vora-random'), wires: ['pixels' as const], can: new Set(['images' as const]) };
     const fetch: Deps['fetch'] = async (url) => (url.endsWith('/v1/models') ? models() : new Promise(() => undefined));
     const { status, logged } = await ready(fetch, { config: testConfig({ upstreams: [slow] }) });
     expect([status, logged[0]?.['message']]).toEqual([503, expect.stringContaining('still being tested')]);

@@ -70,8 +70,8 @@ describe('where sight must be proven', () => {
     ['answers differently about different pictures', sees, noLogprobs, 4],
     ['drops the logprobs that it is asked for', sees, {}, 5],
     ['moves its logprobs, whatever it says', seesALittle, {}, 4],
-    ['takes pictures as pixels', sees, { ...noLogprobs, wire: 'pixels' }, 4],
-    ['takes pictures as they are', sees, { ...noLogprobs, wire: 'original' }, 4],
+    ['takes pictures as pixels', sees, { ...noLogprobs, wires: ['pixels'] }, 4],
+    ['takes pictures as they are', sees, { ...noLogprobs, wires: ['original'] }, 4],
   ])('an upstream that %s gets images', async (_, model, fields, tests) => {
     const { app, seen } = appOf(model, fields);
     expect((await ask(app)).status).toBe(200);
@@ -163,7 +163,7 @@ describe('where it is not required', () => {
     ['drops images', drops, 'does not see images'],
   ])('a check finds out whether an upstream %s', async (_, model, fault) => {
     const served = serve(model);
-    const check = upstreamCheck(testApp(served).deps, testUpstream({ wire: 'pixels' }), () => {});
+    const check = upstreamCheck(testApp(served).deps, testUpstream({ wires: ['pixels'] }), () => {});
     const found = await check().catch((error: unknown) => String(error));
     expect(found ?? '').toContain(fault ?? '');
     expect(found === undefined).toBe(fault === null);

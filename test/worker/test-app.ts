@@ -7,6 +7,7 @@ import { ANYWHERE } from '../../src/core/upstream/region.ts';
 import { openBundle } from '../../worker/bundle.ts';
 import type { Deps } from '../../worker/deps.ts';
 import type { Config } from '../../worker/env.ts';
+import { imageMemory } from '../../worker/image-memory.ts';
 import { type LogEntry, logLine } from '../../worker/log-line.ts';
 import { createMetrics } from '../../worker/metrics.ts';
 import type { Upstream } from '../../worker/upstream-config.ts';
@@ -48,7 +49,9 @@ export function testUpstream(fields: Partial<Upstream> = {}): Upstream {
     url: new URL('http://upstream.test/'),
     apiKey: 'upstream-key',
     server: 'vora',
-    wire: 'image_embeds',
+    wires: ['image_embeds'],
+    bundle: null,
+    uplinkMbps: 1000,
     model: 'upstream-model',
     serves: 'vora-random',
     can: new Set(PROFILES.vora.can),
@@ -75,6 +78,7 @@ export function testConfig(fields: Partial<Config> = {}): Config {
     hedgeAfterMs: null,
     streamGraceMs: 600,
     selfTest: 'readyz',
+    imageReuse: null,
     playground: true,
     patchEmbed: 'kernel',
     bundle: { from: 'r2', bucket: {} as R2Bucket, prefix: '' },
@@ -91,9 +95,12 @@ export function testApp(
   const outcomes: Outcome[] = [];
   let ids = 0;
   const all: Deps = {
-    config: testConfig({ upstreams: [testUpstream({ wire })] }),
+    config: testConfig({ upstreams: [testUpstream({ wires: [wire] })] }),
     bundle,
     embedder,
+    namedBundle: () => {
+      throw new Error('no other bundle here');
+    },
     fetch: upstream.fetch,
     now: () => performance.now(),
     unixSeconds: () => 1_700_000_000,
@@ -101,6 +108,7 @@ export function testApp(
     random: () => 0.5,
     fleet: { current: NEW_FLEET },
     sights: new Map(),
+    imageMemory: imageMemory(caches.default),
     log: (entry) => logged.push(entry),
     trace: NO_TRACE,
     metrics: createMetrics(1_700_000_000),

@@ -1,7 +1,7 @@
 import { rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { Command, InvalidArgumentError } from 'commander';
-import { VERIFY_ANSWER_MAX_TOKENS } from '../../src/core/limits.ts';
+import { VERIFY_ANSWER_MAX_TOKENS } from '../checkpoint-limits.ts';
 import { BadInput } from '../bad-input.ts';
 import { calibrate } from '../calibrate/calibrate.ts';
 import { encodeImportance } from '../calibrate/importance-file.ts';

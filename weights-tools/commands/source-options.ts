@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { DARE_SEED_MAX } from '../../src/core/limits.ts';
+import { DARE_SEED_MAX } from '../checkpoint-limits.ts';
 import { BadInput } from '../bad-input.ts';
 import type { AdapterArgument, CombineMethod, ImageOptions, MergeRequest } from '../merge/merge-request.ts';
 

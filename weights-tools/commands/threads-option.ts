@@ -1,5 +1,5 @@
 import { InvalidArgumentError, Option } from 'commander';
-import { THREADS_MAX } from '../../src/core/limits.ts';
+import { THREADS_MAX } from '../checkpoint-limits.ts';
 
 /** `--threads`: how many work at once, at most. */
 export function threadsOption(): Option {

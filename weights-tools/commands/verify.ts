@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { Command, InvalidArgumentError } from 'commander';
-import { VERIFY_ANSWER_MAX_TOKENS } from '../../src/core/limits.ts';
+import { VERIFY_ANSWER_MAX_TOKENS } from '../checkpoint-limits.ts';
 import { BadInput } from '../bad-input.ts';
 import { untilInterrupted } from '../interrupt.ts';
 import type { MergeRequest } from '../merge/merge-request.ts';

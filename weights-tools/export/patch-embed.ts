@@ -3,7 +3,8 @@ import { foldVisionEmbedding, type VisionEmbedding } from '../../src/core/model/
 import type { PatchEmbedder } from '../../src/core/image/patch-embedder.ts';
 import type { SeeingManifest } from '../../src/core/model/manifest.ts';
 import { VISION } from '../../src/core/model/tensor-names.ts';
-import { FOLD_RELATIVE_ERROR_MAX, PATCH_EMBED_ERROR_MAX } from '../../src/core/limits.ts';
+import { PATCH_EMBED_ERROR_MAX } from '../../src/core/limits.ts';
+import { FOLD_RELATIVE_ERROR_MAX } from '../checkpoint-limits.ts';
 import { BadInput } from '../bad-input.ts';
 import type { TensorRef } from '../checkpoint.ts';
 import { readFloats } from '../float-blocks.ts';

@@ -8,7 +8,7 @@ import {
   GGUF_NAME_MAX_BYTES,
   GGUF_PAIRS_MAX,
   GGUF_TENSORS_MAX,
-} from '../../src/core/limits.ts';
+} from '../checkpoint-limits.ts';
 import { type GgmlTypeName, ggmlTypeName, rowBytes } from './ggml-type.ts';
 import { createHeaderCursor, type HeaderCursor } from './header-cursor.ts';
 import {

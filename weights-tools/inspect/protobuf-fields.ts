@@ -1,7 +1,8 @@
 import type { ByteSource } from '../../src/core/bytes/byte-source.ts';
 import { MalformedFile } from '../../src/core/bytes/malformed-file.ts';
 import { decodeUtf8 } from '../../src/core/bytes/strict-json.ts';
-import { ONNX_FIELDS_MAX, ONNX_TEXT_MAX_BYTES } from '../../src/core/limits.ts';
+import { ONNX_FIELDS_MAX } from '../../src/core/limits.ts';
+import { ONNX_TEXT_MAX_BYTES } from '../checkpoint-limits.ts';
 
 /** One field of a protobuf message: a number, or where its bytes lie in the file. Other wire types are skipped. */
 export type Field =

@@ -3,7 +3,7 @@ import {
   ADAPTER_PATTERN_MAX_CHARS,
   ADAPTER_PATTERN_MAX_REPETITIONS,
   ADAPTER_PATTERNS_MAX,
-} from '../../src/core/limits.ts';
+} from '../checkpoint-limits.ts';
 
 /**
  * A function that finds the first of `patterns` that PEFT takes for a module: Python's `re.match(rf"(.*\.)?({key})$", module)`.

@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve } from 'node:path';
-import { ADAPTERS_MAX } from '../../src/core/limits.ts';
+import { ADAPTERS_MAX } from '../checkpoint-limits.ts';
 import type { LlmShape } from '../../src/core/model/llm-config.ts';
 import type { PreprocessorConfig } from '../../src/core/model/preprocessor-config.ts';
 import type { VoraConfig } from '../../src/core/model/vora-config.ts';

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { MalformedFile } from '../../src/core/bytes/malformed-file.ts';
-import { ADAPTER_RANK_MAX, MODEL_LAYERS_MAX, MODEL_VOCABULARY_MAX } from '../../src/core/limits.ts';
+import { MODEL_LAYERS_MAX, MODEL_VOCABULARY_MAX } from '../../src/core/limits.ts';
+import { ADAPTER_RANK_MAX } from '../checkpoint-limits.ts';
 import { parseWithSchema } from '../../src/core/model/parse-with-schema.ts';
 import { modulePatterns } from './module-pattern.ts';
 

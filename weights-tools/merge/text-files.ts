@@ -2,7 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { MalformedFile } from '../../src/core/bytes/malformed-file.ts';
-import { MODEL_JSON_MAX_BYTES } from '../../src/core/limits.ts';
+import { MODEL_JSON_MAX_BYTES } from '../checkpoint-limits.ts';
 import { parseWithSchema } from '../../src/core/model/parse-with-schema.ts';
 import { BadInput } from '../bad-input.ts';
 import { readJsonFile } from '../json-file.ts';

@@ -1,6 +1,6 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { VERIFY_ANSWER_MAX_TOKENS } from '../../src/core/limits.ts';
+import { VERIFY_ANSWER_MAX_TOKENS } from '../checkpoint-limits.ts';
 import { BadInput } from '../bad-input.ts';
 import { withProgress } from '../progress.ts';
 import { type AnswerComparison, compareAnswer } from './answer-statistics.ts';

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { MalformedFile } from '../../src/core/bytes/malformed-file.ts';
 import { decodeUtf8, parseStrictJson } from '../../src/core/bytes/strict-json.ts';
-import { MODEL_JSON_MAX_BYTES, VERIFY_PROMPTS_MAX } from '../../src/core/limits.ts';
+import { MODEL_JSON_MAX_BYTES, VERIFY_PROMPTS_MAX } from '../checkpoint-limits.ts';
 import { parseWithSchema } from '../../src/core/model/parse-with-schema.ts';
 import { BadInput } from '../bad-input.ts';
 

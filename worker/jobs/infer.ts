@@ -10,8 +10,12 @@ import type { TenantSettings } from '../../src/core/tenants/settings.ts';
 import { answerChat } from '../chat-completions.ts';
 import type { Deps } from '../deps.ts';
 import { failureOf } from '../error-response.ts';
+import { modelChain } from '../model-chain.ts';
+import { sightOfModel } from '../named-bundles.ts';
 import { openRequest } from '../request-context.ts';
 import { boundAnswer, callsOf } from '../tenants/admit.ts';
+import { tenantOwner } from '../owner.ts';
+import type { Upstream } from '../upstream-config.ts';
 
 export interface Inference {
   /** The answer in its task's own form, and how it was made. */
@@ -20,6 +24,8 @@ export interface Inference {
 
 export interface InferSeams {
   deps: Deps;
+  /** Its id. */
+  tenant: string;
   settings: TenantSettings;
   /** A new id for this try. */
   attempt: string;
@@ -35,7 +41,7 @@ const PATIENT = { 'x-stainless-timeout': String(JOB_TRY_TIMEOUT_SECONDS) };
 export async function infer(
   payload: JobPayload,
   image: Uint8Array<ArrayBuffer> | null,
-  { deps, settings, attempt, report, waitUntil }: InferSeams,
+  { deps, tenant, settings, attempt, report, waitUntil }: InferSeams,
 ): Promise<Inference> {
   const { task } = payload;
   const chat = boundAnswer(
@@ -54,6 +60,7 @@ export async function infer(
       header: () => undefined,
     },
   );
+  context.owner = tenantOwner(tenant, settings);
   const { record, stopwatch } = context;
   let calls: Call[] = [];
   record.note({ route: 'job' });
@@ -61,12 +68,13 @@ export async function infer(
     calls = callsOf(cost);
   });
   try {
+    const route = routeModel(settings, chat, task);
     const response = await answerChat(
       {
         chat,
         task,
         form: task === 'chat' ? chatForm : imageTaskForm(task, 'json'),
-        route: routeModel(settings, chat, task),
+        route,
         enclosed: new Map(image === null ? [] : [[STORED_IMAGE, image]]),
       },
       deps,
@@ -74,7 +82,13 @@ export async function infer(
     );
     const answer = await response.json<Record<string, unknown>>();
     record.close({ how: 'answered', status: 200 }, 0);
-    return { result: { ...answer, ...structuredPart(payload, answer), made: await howMade(deps, stopwatch.spent()) } };
+    return {
+      result: {
+        ...answer,
+        ...structuredPart(payload, answer),
+        made: await howMade(deps, modelChain(chat, deps.config, route), stopwatch.spent()),
+      },
+    };
   } catch (error) {
     record.close({ how: 'failed', status: toWireError(failureOf(error)).status, error }, 0);
     throw error;
@@ -88,8 +102,11 @@ function structuredPart({ fields }: JobPayload, answer: Record<string, unknown>)
 }
 
 /** Timings, and which vision weights made the embeddings, where they are made here. */
-async function howMade({ config, bundle }: Deps, steps: Record<string, number>): Promise<object> {
-  const embeds = config.upstreams.some(({ wire }) => wire === 'image_embeds');
+async function howMade(deps: Deps, [own = []]: readonly Upstream[][], steps: Record<string, number>): Promise<object> {
+  const embeds = own.find(({ wires }) => wires.includes('image_embeds'));
   const timings = Object.fromEntries(Object.entries(steps).map(([step, ms]) => [`${step}_ms`, Math.round(ms)]));
-  return { timings, vision: embeds ? (await bundle.manifest()).vision.sha256 : null };
+  return {
+    timings,
+    vision: embeds === undefined ? null : (await sightOfModel(deps, embeds).bundle.manifest()).vision.sha256,
+  };
 }

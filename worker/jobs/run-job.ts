@@ -85,6 +85,7 @@ async function ask(run: JobRun, stub: TenantStub, store: JobStore): Promise<Step
     const image = payload.source === null ? null : await store.image(params.job);
     const { result } = await infer(payload, image, {
       deps,
+      tenant: params.tenant,
       settings,
       attempt,
       waitUntil,

@@ -18,6 +18,7 @@ import {
 import { requireScope } from './identify-tenant.ts';
 import { unwrap } from './reply.ts';
 import { type Tenancy, type TenantStub, tenantStub } from './tenancy.ts';
+import { listTenants, listTenantsQuery } from './tenant-list.ts';
 
 /** The tenant that a request manages, found by the operator's key or by the tenant's own. */
 interface Managed {
@@ -115,8 +116,16 @@ export function adminRoutes(tenancy: Tenancy, deps: Pick<Deps, 'unixSeconds'>): 
     ],
   ];
 
+  async function listAll(c: Context<Env>): Promise<Response> {
+    await requireOperator(c);
+    const { tenants, next } = await listTenants(tenancy.keys, checked(listTenantsQuery, c.req.query()));
+    const data = tenants.map((tenant) => ({ object: 'tenant', ...tenant }));
+    return jsonResponse({ object: 'list', data, next_cursor: next });
+  }
+
   return [
     ['POST', '/admin/tenants', create],
+    ['GET', '/admin/tenants', listAll],
     [
       'POST',
       '/admin/tenants/:tenant',

@@ -1,7 +1,7 @@
 import { COALESCE_PATIENCE_MS, COALESCE_POLL_MS } from '../../src/core/limits.ts';
 import type { ChatRequest } from '../../src/core/protocol/chat-request.ts';
 import { RequestError } from '../../src/core/protocol/failure.ts';
-import type { PreparedImage } from '../prepare-image.ts';
+import type { PreparedImage } from '../prepared-image.ts';
 import type { RequestContext } from '../request-context.ts';
 import type { Begun } from './answer-register.ts';
 import type { Tenant } from './identify-tenant.ts';

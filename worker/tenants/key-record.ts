@@ -16,7 +16,7 @@ export const keyRecord = z.object({
 });
 export type KeyRecord = z.output<typeof keyRecord>;
 
-export type KeyNamespace = Pick<KVNamespace, 'get' | 'put' | 'delete'>;
+export type KeyNamespace = Pick<KVNamespace, 'get' | 'put' | 'delete' | 'list'>;
 
 export function recordName(keyId: string): string {
   return `tenant-key:${keyId}`;
@@ -25,6 +25,17 @@ export function recordName(keyId: string): string {
 /** That a tenant exists, for routes without a key: asking its object would make one for any name. */
 export function tenantName(tenant: string): string {
   return `tenant:${tenant}`;
+}
+
+/** What a list of tenants shows of one, without asking its object: the record's metadata. */
+export const tenantFacts = z.object({ name: z.string(), created: z.number() });
+
+export async function putTenant(
+  namespace: Pick<KVNamespace, 'put'>,
+  tenant: string,
+  facts: z.output<typeof tenantFacts>,
+): Promise<void> {
+  await namespace.put(tenantName(tenant), '{}', { metadata: facts });
 }
 
 /** Null where there is no such key, or its record is not valid: then it opens nothing. */

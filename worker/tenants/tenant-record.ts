@@ -4,7 +4,7 @@ import { quotaHeaders } from '../../src/core/tenants/quota-window.ts';
 import { type TenantSettings, tenantSettings } from '../../src/core/tenants/settings.ts';
 import type { UsageRow } from '../../src/core/tenants/usage-report.ts';
 import { sqlAccount, usageRows } from './account-sql.ts';
-import { tenantName } from './key-record.ts';
+import { putTenant } from './key-record.ts';
 import { type KeyInfo, type KeyRing, type MadeKey, openKeyRing } from './key-ring.ts';
 import { quotaRefusal } from './quota-refusal.ts';
 import { refused, type Reply, reply } from './reply.ts';
@@ -40,9 +40,10 @@ export abstract class TenantRecord extends DurableObject<Env> {
     if (this.row() !== null) {
       return refused({ kind: 'conflict', code: 'tenant_exists', message: `The tenant '${id}' exists` });
     }
-    const values = [id, JSON.stringify(settings), nowSeconds()];
+    const created = nowSeconds();
+    const values = [id, JSON.stringify(settings), created];
     this.sql.exec('INSERT INTO tenant (one, id, settings, created) VALUES (1, ?, ?, ?)', ...values);
-    await this.env.TENANT_KEYS.put(tenantName(id), '{}');
+    await putTenant(this.env.TENANT_KEYS, id, { name: settings.name, created });
     return this.describe(id);
   }
 
@@ -59,10 +60,12 @@ export abstract class TenantRecord extends DurableObject<Env> {
   }
 
   async update(id: string, settings: TenantSettings): Promise<Reply<TenantInfo>> {
-    if (this.row() !== null) {
+    const row = this.row();
+    if (row !== null) {
       this.sql.exec('UPDATE tenant SET settings = ?', JSON.stringify(settings));
       this.keys.republishAll();
       await this.publish();
+      await putTenant(this.env.TENANT_KEYS, id, { name: settings.name, created: row.created });
     }
     return this.describe(id);
   }

@@ -32,6 +32,8 @@ export interface Usage {
   promptTokens: number;
   /** Of all choices. */
   completionTokens: number;
+  /** Of the prompt: not computed anew. Absent where the server does not tell. */
+  cachedTokens?: number;
 }
 
 /** One choice, whole. */

@@ -1,14 +1,16 @@
 import * as z from 'zod';
-import { PARTS_PER_MESSAGE_MAX } from '../limits.ts';
+import { IMAGE_UUID_MAX_CHARS, PARTS_PER_MESSAGE_MAX } from '../limits.ts';
 import { dropNeutralFields } from './request-field.ts';
 import { orString } from './string-form.ts';
 import { type ToolCall, toolCallId, toolCalls } from './tool.ts';
 
 export type ContentPart =
   | { type: 'text'; text: string }
-  | { type: 'image_url'; url: string; detail: 'auto' | 'low' | 'high' }
-  /** Base64 of a torch.save file holding [N, H]; only a worker may send one. */
-  | { type: 'image_embeds'; data: string };
+  | { type: 'image_url'; url: string; detail: 'auto' | 'low' | 'high'; uuid?: string }
+  /** Base64 of a torch.save file holding [N, H]; only a worker may send one, and a `uuid` under which to keep an image. */
+  | { type: 'image_embeds'; data: string; uuid?: string }
+  /** An image that was sent before under this name; only a worker may name one. */
+  | { type: 'stored_image'; uuid: string };
 
 /** Positions of parts equal the client's, so that `messages[m].content[p]` names the same part on both sides. */
 export type ChatMessage =
@@ -23,19 +25,41 @@ export type PartsAllowed = 'client' | 'endpoint';
 
 const textPart = z.strictObject({ type: z.literal('text'), text: z.string() });
 
+const imageUrl = z.strictObject({ url: z.string().min(1), detail: z.enum(['auto', 'low', 'high']).default('auto') });
+
 const imagePart = z
-  .strictObject({
-    type: z.literal('image_url'),
-    image_url: z.strictObject({ url: z.string().min(1), detail: z.enum(['auto', 'low', 'high']).default('auto') }),
-  })
-  .transform(({ type, image_url: { url, detail } }) => ({ type, url, detail }));
+  .strictObject({ type: z.literal('image_url'), image_url: imageUrl })
+  .transform(({ type, image_url: image }) => ({ type, ...image }));
+
+const uuid = z.string().min(1).max(IMAGE_UUID_MAX_CHARS).optional();
+
+const namedImagePart = z
+  .strictObject({ type: z.literal('image_url'), image_url: imageUrl.optional(), uuid })
+  .transform(({ type, image_url: image, uuid: name }, ctx) =>
+    image === undefined ? storedImage(name, type, ctx) : { type, ...image, ...named(name) },
+  );
 
 const embedsPart = z
-  .strictObject({ type: z.literal('image_embeds'), image_embeds: z.string().min(1) })
-  .transform(({ type, image_embeds: data }) => ({ type, data }));
+  .strictObject({ type: z.literal('image_embeds'), image_embeds: z.string().min(1).optional(), uuid })
+  .transform(({ type, image_embeds: data, uuid: name }, ctx) =>
+    data === undefined ? storedImage(name, type, ctx) : { type, data, ...named(name) },
+  );
+
+/** As vLLM has it: a part whose data is null stands for what came under its uuid before. */
+function storedImage(name: string | undefined, field: string, ctx: z.RefinementCtx): ContentPart {
+  if (name === undefined) {
+    ctx.issues.push({ code: 'custom', input: ctx.value, path: [field], message: 'An image needs data or a uuid' });
+    return z.NEVER;
+  }
+  return { type: 'stored_image', uuid: name };
+}
+
+function named(name: string | undefined): { uuid?: string } {
+  return name === undefined ? {} : { uuid: name };
+}
 
 const clientParts = z.discriminatedUnion('type', [textPart, imagePart]);
-const endpointParts = z.discriminatedUnion('type', [textPart, imagePart, embedsPart]);
+const endpointParts = z.discriminatedUnion('type', [textPart, namedImagePart, embedsPart]);
 
 function content<Part extends z.ZodType>(part: Part) {
   const list = z.array(z.preprocess(dropNeutralFields, part)).min(1).max(PARTS_PER_MESSAGE_MAX);

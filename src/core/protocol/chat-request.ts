@@ -2,6 +2,7 @@ import * as z from 'zod';
 import {
   ANSWER_TOKENS_MAX,
   CHOICES_MAX,
+  IMAGE_UUID_MAX_CHARS,
   IMAGES_PER_REQUEST_MAX,
   LOGIT_BIAS_ENTRIES_MAX,
   MESSAGES_MAX,
@@ -51,6 +52,8 @@ export interface ChatRequest {
   toolChoice?: ToolChoice;
   /** False: one call at most. */
   parallelToolCalls?: boolean;
+  /** Only from a worker: whose prompt it is. Caches of a model server are shared among requests of one salt. */
+  cacheSalt?: string;
 }
 
 /**
@@ -68,7 +71,7 @@ export function parseChatRequest(json: unknown, options: { parts: PartsAllowed }
   if (!parsed.success) {
     throw invalidRequest(json, parsed.error);
   }
-  const body = parsed.data;
+  const body: Body & { cache_salt?: string | undefined } = parsed.data;
   refuseContradictions(body);
   return {
     model: body.model,
@@ -87,6 +90,7 @@ export function parseChatRequest(json: unknown, options: { parts: PartsAllowed }
     ...given('presencePenalty', body.presence_penalty === 0 ? undefined : body.presence_penalty),
     ...given('logitBias', body.logit_bias?.size === 0 ? undefined : body.logit_bias),
     ...given('format', body.response_format),
+    ...given('cacheSalt', body.cache_salt),
     ...(body.tools === undefined || body.tools.length === 0
       ? {}
       : {
@@ -148,7 +152,12 @@ function chatRequest(message: (typeof MESSAGE)[PartsAllowed]) {
 /** What a client may send; the worker's API description is made from it. */
 export const chatRequestSchema = chatRequest(MESSAGE.client);
 
-const SCHEMAS = { client: chatRequestSchema, endpoint: chatRequest(MESSAGE.endpoint) };
+const SCHEMAS = {
+  client: chatRequestSchema,
+  endpoint: chatRequest(MESSAGE.endpoint).extend({
+    cache_salt: z.string().min(1).max(IMAGE_UUID_MAX_CHARS).optional(),
+  }),
+};
 
 type Body = z.output<(typeof SCHEMAS)[PartsAllowed]>;
 

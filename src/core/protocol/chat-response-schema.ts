@@ -14,6 +14,9 @@ export const usageSchema: z.ZodType<WireUsage> = z.strictObject({
   prompt_tokens: count.describe('Text and image tokens of the prompt'),
   completion_tokens: count,
   total_tokens: count,
+  prompt_tokens_details: z
+    .strictObject({ cached_tokens: count.describe('Not computed anew: an earlier prompt began with them') })
+    .exactOptional(),
 });
 
 const finishReason = z.enum(FINISH_REASONS).describe('length: cut at the requested length');

@@ -15,6 +15,8 @@ export interface WireUsage {
   prompt_tokens: number;
   completion_tokens: number;
   total_tokens: number;
+  /** Only where there are any. */
+  prompt_tokens_details?: { cached_tokens: number };
 }
 
 /** Both keys are required where there are logprobs at all. */
@@ -236,10 +238,11 @@ function sameIdentity({ id, created, model: name }: ResponseIdentity): ResponseI
   return { id, created, model: name };
 }
 
-function wireUsage({ promptTokens, completionTokens }: Usage): WireUsage {
+function wireUsage({ promptTokens, completionTokens, cachedTokens = 0 }: Usage): WireUsage {
   return {
     prompt_tokens: promptTokens,
     completion_tokens: completionTokens,
     total_tokens: promptTokens + completionTokens,
+    ...(cachedTokens === 0 ? {} : { prompt_tokens_details: { cached_tokens: cachedTokens } }),
   };
 }

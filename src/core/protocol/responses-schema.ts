@@ -22,7 +22,7 @@ const outputMessage = z.strictObject({
 
 const usage = z.strictObject({
   input_tokens: z.int(),
-  input_tokens_details: z.strictObject({ cached_tokens: z.literal(0), cache_write_tokens: z.literal(0) }),
+  input_tokens_details: z.strictObject({ cached_tokens: z.int().nonnegative(), cache_write_tokens: z.literal(0) }),
   output_tokens: z.int(),
   output_tokens_details: z.strictObject({ reasoning_tokens: z.literal(0) }),
   total_tokens: z.int(),

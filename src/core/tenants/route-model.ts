@@ -8,6 +8,8 @@ export interface ModelRoute {
   serves: string;
   /** The adapter at the model server, or null for the model as it is. */
   adapter: string | null;
+  /** The edge bundle of its vision weights; null for that of the deployment's model. */
+  bundle: string | null;
 }
 
 /**
@@ -21,7 +23,7 @@ export function routeModel(
   task: Exclude<Mode, 'text'>,
 ): ModelRoute {
   if (models === null) {
-    return { serves: chat.model, adapter: null };
+    return { serves: chat.model, adapter: null, bundle: null };
   }
   const found = Object.hasOwn(models, chat.model) ? models[chat.model] : undefined;
   if (found === undefined) {
@@ -34,7 +36,7 @@ export function routeModel(
     const message = `The model '${chat.model}' does not take ${what}; it takes ${found.modes.join(', ')}`;
     throw new RequestError({ kind: 'invalid-request', param: 'model', message, code: 'unsupported_mode' });
   }
-  return { serves: found.serves, adapter: found.adapter };
+  return { serves: found.serves, adapter: found.adapter, bundle: found.bundle };
 }
 
 /** The model of a request that names none: the tenant's first that takes the task. */

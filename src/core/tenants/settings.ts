@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import {
   ANSWER_TOKENS_MAX,
+  BUNDLE_NAME_MAX_CHARS,
   MODEL_NAME_MAX_CHARS,
   QUOTA_LIMIT_MAX,
   QUOTAS_MAX,
@@ -28,6 +29,12 @@ export const tenantId = z
 
 const modelName = z.string().min(1).max(MODEL_NAME_MAX_CHARS);
 
+/** Becomes a prefix of keys in R2, or a folder of assets. */
+export const bundleName = z
+  .string()
+  .max(BUNDLE_NAME_MAX_CHARS)
+  .regex(/^[a-z0-9][a-z0-9._-]*$/, 'expected a-z, 0-9, ., _ and -');
+
 const model = z.strictObject({
   serves: modelName.describe('Which of the deployment’s models answers'),
   adapter: modelName
@@ -38,6 +45,10 @@ const model = z.strictObject({
     .nullable()
     .default(null)
     .describe('A LoRA adapter at the model server, named by its content hash'),
+  bundle: bundleName
+    .nullable()
+    .default(null)
+    .describe('The edge bundle of its vision weights, where they are not those of `serves`'),
   modes: z
     .array(z.enum(MODES))
     .min(1)

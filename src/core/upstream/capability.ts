@@ -9,6 +9,8 @@ export const CAPABILITIES = [
   'images',
   /** Counts its tokens; without, nothing but the self-test shows whether an image arrived. */
   'usage',
+  /** Keeps images under a uuid, so that a later request names them only. */
+  'image_uuids',
   ...FEATURES,
 ] as const;
 export type Capability = (typeof CAPABILITIES)[number];
@@ -26,7 +28,10 @@ interface Profile {
 export const PROFILES: Record<Server, Profile> = {
   vora: { wires: WIRE_FORMS, can: CAPABILITIES },
   vllm: { wires: WIRE_FORMS, can: CAPABILITIES },
-  openai: { wires: ['pixels', 'original'], can: CAPABILITIES.filter((capability) => capability !== 'top_k') },
+  openai: {
+    wires: ['pixels', 'original'],
+    can: CAPABILITIES.filter((one) => one !== 'top_k' && one !== 'image_uuids'),
+  },
 };
 
 /** What a request needs, each with the path of the field that asks for it. */
@@ -53,11 +58,20 @@ export function requireCapable<U extends { can: ReadonlySet<Capability> }>(upstr
   return left;
 }
 
-/** Fields of a request that depend on the server: how it counts tokens while it streams. */
-export function serverFields({ server, can }: { server: Server; can: ReadonlySet<Capability> }): object {
+/**
+ * Fields of a request that depend on the server: how it counts tokens while it streams, and who may share what it keeps of
+ * prompts.
+ *
+ * @param cacheSalt null where prompts are nobody's.
+ */
+export function serverFields(
+  { server, can }: { server: Server; can: ReadonlySet<Capability> },
+  cacheSalt: string | null = null,
+): object {
+  const salt = server === 'openai' || cacheSalt === null ? {} : { cache_salt: cacheSalt };
   if (!can.has('usage')) {
-    return { stream_options: undefined };
+    return { ...salt, stream_options: undefined };
   }
   // vLLM can count in every chunk, so that an answer which is cut off has its exact count.
-  return server === 'vllm' ? { stream_options: { include_usage: true, continuous_usage_stats: true } } : {};
+  return server === 'vllm' ? { ...salt, stream_options: { include_usage: true, continuous_usage_stats: true } } : salt;
 }

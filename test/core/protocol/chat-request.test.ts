@@ -130,7 +130,26 @@ describe('parseChatRequest', () => {
     });
   });
 
-  it.each(['uuid', 'cache_salt', 'mm_processor_kwargs', 'media_io_kwargs', 'chat_template', 'priority', 'documents'])(
+  it('takes cache_salt and uuids from a worker alone', () => {
+    const body = { ...withPart({ ...IMAGE, uuid: 'x' }), cache_salt: 'y' };
+    expect(parseChatRequest(body, { parts: 'endpoint' })).toMatchObject({
+      cacheSalt: 'y',
+      messages: [{ content: [{ type: 'image_url', uuid: 'x' }] }],
+    });
+    const stored = withPart({ type: 'image_embeds', image_embeds: null, uuid: 'x' });
+    expect(parseChatRequest(stored, { parts: 'endpoint' }).messages[0]?.content).toEqual([
+      { type: 'stored_image', uuid: 'x' },
+    ]);
+    expect(refusal({ ...HELLO, cache_salt: 'y' })).toMatchObject({ code: 'server_only_parameter' });
+    expect(refusal(stored)).toMatchObject({ status: 400 });
+    for (const name of ['', 'x'.repeat(129), 7]) {
+      expect(refusal(withPart({ ...IMAGE, uuid: name }), 'endpoint')).toMatchObject({
+        param: 'messages[0].content[0].uuid',
+      });
+    }
+  });
+
+  it.each(['uuid', 'mm_processor_kwargs', 'media_io_kwargs', 'chat_template', 'priority', 'documents'])(
     'refuses %s, which only the server sets',
     (field) => {
       const expected = { status: 400, param: field, code: 'server_only_parameter' };

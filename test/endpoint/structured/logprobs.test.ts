@@ -7,7 +7,8 @@ import { TOOLS } from '../../support/tools.ts';
 let client: EndpointClient;
 
 beforeAll(async () => {
-  client = await startEndpointClient();
+  // What is reused was computed in pieces of other sizes, whose sums round otherwise in the last bits.
+  client = await startEndpointClient({ prefixCacheBytes: 0 });
 });
 
 afterAll(() => client?.endpoint.stop(0));

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { MalformedFile } from '../../../src/core/bytes/malformed-file.ts';
-import { GGUF_ARRAY_ELEMENTS_MAX, GGUF_PAIRS_MAX, GGUF_TENSORS_MAX } from '../../../src/core/limits.ts';
+import { GGUF_ARRAY_ELEMENTS_MAX, GGUF_PAIRS_MAX, GGUF_TENSORS_MAX } from '../../../weights-tools/checkpoint-limits.ts';
 import { readGgufHeader } from '../../../weights-tools/gguf/read-header.ts';
 import { countingSource } from '../../support/counting-source.ts';
 

@@ -124,6 +124,7 @@ async function isSound(chat: ChatRequest): Promise<boolean> {
     prefix: '',
     payload: [utf8.encode('abc')],
     tokens: 1,
+    from: 'made' as const,
   }));
   const body = upstreamBody(chat, 'm', prepared, 'marker-that-no-client-knows');
   const text = await new Response(body.open()).text();

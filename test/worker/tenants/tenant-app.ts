@@ -1,6 +1,7 @@
 import { type Json, text } from '../../support/json-answer.ts';
 import { env } from 'cloudflare:workers';
 import { expect } from 'vitest';
+import type { Deps } from '../../../worker/deps.ts';
 import type { Config } from '../../../worker/env.ts';
 import { sha256Hex } from '../../../worker/tenants/new-key.ts';
 import type { Tenancy } from '../../../worker/tenants/tenancy.ts';
@@ -39,11 +40,16 @@ export interface TenantApp extends TestApp {
 /** The app with tenants, their objects in real workerd. */
 export function tenantApp(
   upstream: Pick<FakeUpstream, 'fetch'>,
-  { tenancy = {}, config = {} }: { tenancy?: Partial<Tenancy>; config?: Partial<Config> } = {},
+  {
+    tenancy = {},
+    config = {},
+    deps = {},
+  }: { tenancy?: Partial<Tenancy>; config?: Partial<Config>; deps?: Partial<Deps> } = {},
 ): TenantApp {
   const app = testApp(upstream, {
     config: testConfig({ keys: { listed: [], store: null }, tenancy: { ...TENANCY, ...tenancy }, ...config }),
     unixSeconds: () => Math.floor(Date.now() / 1000),
+    ...deps,
   });
   const call: TenantApp['call'] = async (key, method, path, body) => {
     const response = await app.fetch(path, {

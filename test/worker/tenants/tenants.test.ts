@@ -24,6 +24,39 @@ async function settled(app: TenantApp, key: string, calls: number) {
   throw new Error('the account was never told');
 }
 
+describe('the operator’s list of tenants', () => {
+  it('has each with its name, by pages, and no more once it is deleted', async () => {
+    const app = tenantApp(fakeUpstream(goodAnswer()));
+    const made = await Promise.all(['One', 'Two', 'Three'].map((name) => app.tenant({ name })));
+    const ids = made.map(({ id }) => id);
+    await app.call(OPERATOR_KEY, 'POST', `/admin/tenants/${ids[0]}`, { name: 'First' });
+    const all: [string, string][] = [];
+    let cursor = '';
+    do {
+      const { status, json } = await app.call(OPERATOR_KEY, 'GET', `/admin/tenants?limit=2${cursor}`);
+      expect(status).toBe(200);
+      all.push(...list(json['data']).map((one): [string, string] => [text(one['id']), text(one['name'])]));
+      cursor = json['next_cursor'] === null ? '' : `&cursor=${encodeURIComponent(text(json['next_cursor']))}`;
+    } while (cursor !== '');
+    expect(
+      all
+        .filter(([id]) => ids.includes(id))
+        .map(([, name]) => name)
+        .toSorted(),
+    ).toEqual(['First', 'Three', 'Two']);
+    await app.call(OPERATOR_KEY, 'DELETE', `/admin/tenants/${ids[1]}`);
+    const { json } = await app.call(OPERATOR_KEY, 'GET', '/admin/tenants');
+    expect(list(json['data']).map(({ id }) => id)).not.toContain(ids[1]);
+  });
+
+  it('is the operator’s alone', async () => {
+    const app = tenantApp(fakeUpstream(goodAnswer()));
+    const { key } = await app.tenant();
+    expect((await app.call(key, 'GET', '/admin/tenants')).status).toBe(401);
+    expect((await app.call(OPERATOR_KEY, 'GET', '/admin/tenants?limit=0')).status).toBe(400);
+  });
+});
+
 describe('keys of a tenant', () => {
   it('are made, used, rotated with two live at once, and revoked', async () => {
     const app = tenantApp(fakeUpstream(goodAnswer()));
