@@ -250,7 +250,7 @@ async function sendByFetch(baseUrl: string, body: string, { signal, onPiece }: R
 async function sendByCurl(baseUrl: string, body: string, { signal, onPiece }: Reading): Promise<string> {
   const header = `content-type: ${JSON_TYPE['content-type']}`;
   const args = ['-sS', '-N', '--fail-with-body', '-H', header, '--data-binary', '@-', `${baseUrl}/chat/completions`];
-  const curl = spawn('curl', args, { ...(signal === undefined ? {} : { signal }) });
+  const curl = spawn('curl', args, signal === undefined ? {} : { signal });
   const exited = once(curl, 'exit') as Promise<[number | null]>;
   curl.stdin.end(body);
   const [text, complaint, [code]] = await Promise.all([readPieces(curl.stdout, onPiece), textOf(curl.stderr), exited]);
