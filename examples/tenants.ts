@@ -16,6 +16,13 @@ program
   });
 
 program
+  .command('list')
+  .description('ids of the tenants, a page at a time')
+  .option('--limit <count>')
+  .option('--cursor <text>', '`next_cursor` of the page before')
+  .action((page: Record<string, string>) => show('GET', `?${new URLSearchParams(page).toString()}`));
+
+program
   .command('show <id>')
   .description('settings and keys')
   .action((id: string) => show('GET', `/${id}`));

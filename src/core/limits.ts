@@ -324,6 +324,11 @@ export const IDEMPOTENCY_SECONDS = 86_400;
 /** Jobs on one page of a list: by default, and at most. */
 export const JOBS_PAGE = 50;
 export const JOBS_PAGE_MAX = 200;
+/** Tenants on one page of the operator's list: by default, and at most, as KV lists keys. */
+export const TENANTS_PAGE = 100;
+export const TENANTS_PAGE_MAX = 1000;
+/** KV's cursor, passed on as it is. */
+export const TENANTS_CURSOR_MAX_CHARS = 1024;
 /** Tries of a job's question to the model beyond the first, and the wait before them, doubled each time. Each try goes
  * through all upstreams; together they outlast a server's restart. */
 export const JOB_RETRIES = 5;

@@ -9,6 +9,7 @@ import { jsonResponse, textResponse } from '../sized-response.ts';
 import {
   checked,
   createTenantRequest,
+  listTenantsQuery,
   makeKeyRequest,
   readBody,
   rotateKeyRequest,
@@ -16,6 +17,7 @@ import {
   usageSpan,
 } from './admin-requests.ts';
 import { requireScope } from './identify-tenant.ts';
+import { listTenantNames } from './key-record.ts';
 import { unwrap } from './reply.ts';
 import { type Tenancy, type TenantStub, tenantStub } from './tenancy.ts';
 
@@ -57,6 +59,12 @@ export function adminRoutes(tenancy: Tenancy, deps: Pick<Deps, 'unixSeconds'>): 
     const tenant = unwrap(await stub.create(id, settings));
     const key = unwrap(await stub.makeKey(id, { purpose: 'first', scopes: [...SCOPES], expires: null }));
     return jsonResponse({ object: 'tenant', ...tenant, key }, { status: 201 });
+  }
+
+  async function list(c: Context<Env>): Promise<Response> {
+    await requireOperator(c);
+    const { ids, next } = await listTenantNames(tenancy.keys, checked(listTenantsQuery, c.req.query()));
+    return jsonResponse({ object: 'list', data: ids.map((id) => ({ object: 'tenant', id })), next_cursor: next });
   }
 
   const shared = (base: string, find: (c: Context<Env>) => Promise<Managed>): Route[] => [
@@ -117,6 +125,7 @@ export function adminRoutes(tenancy: Tenancy, deps: Pick<Deps, 'unixSeconds'>): 
 
   return [
     ['POST', '/admin/tenants', create],
+    ['GET', '/admin/tenants', list],
     [
       'POST',
       '/admin/tenants/:tenant',

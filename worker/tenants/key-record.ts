@@ -16,7 +16,7 @@ export const keyRecord = z.object({
 });
 export type KeyRecord = z.output<typeof keyRecord>;
 
-export type KeyNamespace = Pick<KVNamespace, 'get' | 'put' | 'delete'>;
+export type KeyNamespace = Pick<KVNamespace, 'get' | 'put' | 'delete' | 'list'>;
 
 export function recordName(keyId: string): string {
   return `tenant-key:${keyId}`;
@@ -25,6 +25,17 @@ export function recordName(keyId: string): string {
 /** That a tenant exists, for routes without a key: asking its object would make one for any name. */
 export function tenantName(tenant: string): string {
   return `tenant:${tenant}`;
+}
+
+/** A page of the tenants that exist, by their ids; KV may be up to a minute behind. */
+export async function listTenantNames(
+  namespace: KeyNamespace,
+  { limit, cursor }: { limit: number; cursor: string | null },
+): Promise<{ ids: string[]; next: string | null }> {
+  const prefix = tenantName('');
+  const page = await namespace.list({ prefix, limit, cursor });
+  const ids = page.keys.map(({ name }) => name.slice(prefix.length));
+  return { ids, next: page.list_complete ? null : page.cursor };
 }
 
 /** Null where there is no such key, or its record is not valid: then it opens nothing. */

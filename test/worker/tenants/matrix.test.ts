@@ -4,7 +4,8 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { fakeUpstream, goodAnswer } from '../fake-upstream.ts';
 import { jobLine, messageOf } from '../jobs/job-line.ts';
 import { repositoryFile } from '../repository-file.ts';
-import { dataUrl, question } from '../test-app.ts';
+import { tenantApp } from './tenant-app.ts';
+import { dataUrl, question, testUpstream } from '../test-app.ts';
 
 const PNG = await repositoryFile('test/fixtures/golden/images/png-rgb.png');
 const HOOK = 'https://receiver.example/hook';
@@ -33,10 +34,13 @@ async function owner(settings: object): Promise<Owner> {
 
 let alice: Owner;
 let bob: Owner;
+/** Has nothing but keys. */
+let carol: Pick<Owner, 'id' | 'key'>;
 
 beforeAll(async () => {
   alice = await owner({ models: { mine: { serves: 'vora-random', adapter: ADAPTER } } });
   bob = await owner({});
+  carol = await app.tenant();
 });
 
 /** What is another tenant's does not exist: the same answer as for what nobody has. */
@@ -98,10 +102,52 @@ describe('of another tenant are unreachable', () => {
     expect(upstream.calls).toHaveLength(before);
   });
 
-  it('results, under ids of one’s own', async () => {
-    // Objects of a job are found by tenant and job together.
-    await line.run(bob.id, alice.job);
-    expect((await env.TENANT_DATA.list({ prefix: `${bob.id}/jobs/${alice.job}` })).objects).toEqual([]);
+  it('payloads and results, under a job’s id of one’s own', async () => {
+    // Objects of a job are found by tenant and job together: a job of the same id changes nothing.
+    const stub = env.TENANTS.get(env.TENANTS.idFromName(carol.id));
+    const job = { id: alice.job, ref: null, task: 'caption' as const, model: 'vora-random', tokens: 1 };
+    await stub.submit({ batch: 'batch_x', jobs: [job], webhook: null, idempotency: null });
+    await line.run(carol.id, alice.job);
+    expect((await app.call(carol.key, 'GET', `/v1/jobs/${alice.job}`)).json).toMatchObject({ status: 'failed' });
+    await stub.deleteJob(alice.job);
+    await stub.submit({ batch: 'batch_y', jobs: [job], webhook: null, idempotency: null });
+    await stub.endJob(alice.job, { state: 'succeeded' });
+    const seen = await app.call(carol.key, 'GET', `/v1/jobs/${alice.job}`);
+    expect(seen.json).toMatchObject({ status: 'succeeded', result: null });
+    const own = await app.call(alice.key, 'GET', `/v1/jobs/${alice.job}`);
+    expect(own.json['result']).toMatchObject({ text: expect.any(String) as string });
+  });
+
+  it('answers, kept in the cache or under an idempotency key', async () => {
+    const ask = async (key: string, header: string, value: string) => {
+      const response = await app.fetch('/v1/chat/completions', {
+        method: 'POST',
+        headers: { authorization: `Bearer ${key}`, [header]: value },
+        body: JSON.stringify({ model: 'vora-random', temperature: 0, ...question('Kept?') }),
+      });
+      await response.text();
+      return response.headers;
+    };
+    for (const [header, value, answer, again] of [
+      ['x-vora-cache', 'use', 'x-vora-cache', 'hit'],
+      ['idempotency-key', 'kept', 'idempotency-replayed', 'true'],
+    ] as const) {
+      await ask(carol.key, header, value);
+      await expect.poll(async () => (await ask(carol.key, header, value)).get(answer)).toBe(again);
+      expect((await ask(bob.key, header, value)).get(answer)).not.toBe(again);
+    }
+  });
+
+  it('usage', async () => {
+    const rows = async (key: string) => list((await app.call(key, 'GET', '/v1/tenant/usage')).json['data']);
+    const { key } = await app.tenant();
+    expect(await rows(key)).toEqual([]);
+    expect(await rows(alice.key)).not.toEqual([]);
+  });
+
+  it('public keys, under a name of one’s own', async () => {
+    const of = async (id: string) => (await app.fetch(`/webhooks/${id}/${alice.webhook}/keys`)).status;
+    expect([await of(alice.id), await of(bob.id)]).toEqual([200, 404]);
   });
 
   it('idempotency keys', async () => {
@@ -128,4 +174,19 @@ describe('of another tenant are unreachable', () => {
     await line.deliver(bob.id, messageOf(alice.job));
     expect(line.received).toHaveLength(1);
   });
+});
+
+it('names and salts at the model server are a tenant’s own, for the same picture', async () => {
+  const server = fakeUpstream(goodAnswer());
+  const reusing = tenantApp(server, { config: { upstreams: [testUpstream()], imageReuse: { secret: 'matrix' } } });
+  for (const { key } of [await reusing.tenant(), await reusing.tenant()]) {
+    const body = { model: 'vora-random', ...question('What?', dataUrl(PNG)) };
+    expect((await reusing.call(key, 'POST', '/v1/chat/completions', body)).status).toBe(200);
+  }
+  const [salts, uuids] = [new Set(), new Set()];
+  for (const { body } of server.calls) {
+    salts.add(body['cache_salt']);
+    uuids.add(/"uuid":"([0-9a-f]{64})"/.exec(JSON.stringify(body))?.[1]);
+  }
+  expect([salts.size, uuids.size, uuids.has(undefined), salts.has(undefined)]).toEqual([2, 2, false, false]);
 });

@@ -273,3 +273,36 @@ describe('usage', () => {
     expect((await ask(app, a.key)).status).toBe(200);
   });
 });
+
+describe('the operator’s list of tenants', () => {
+  it('has each once over its pages, and nobody else reads it', async () => {
+    const app = tenantApp(fakeUpstream(goodAnswer()));
+    const made = await Promise.all([app.tenant(), app.tenant(), app.tenant()]);
+    const listed: string[] = [];
+    let after = '';
+    for (;;) {
+      const { json } = await app.call(OPERATOR_KEY, 'GET', `/admin/tenants?limit=2${after}`);
+      const page = list(json['data']);
+      expect(page.length).toBeLessThanOrEqual(2);
+      listed.push(...page.map(({ id }) => text(id)));
+      if (json['next_cursor'] === null) {
+        break;
+      }
+      after = `&cursor=${encodeURIComponent(text(json['next_cursor']))}`;
+    }
+    expect(new Set(listed).size).toBe(listed.length);
+    expect(listed).toEqual(expect.arrayContaining(made.map(({ id }) => id)));
+    expect((await app.call(made[0]?.key ?? '', 'GET', '/admin/tenants')).status).toBe(401);
+    expect((await app.call(OPERATOR_KEY, 'GET', '/admin/tenants?limit=0')).status).toBe(400);
+  });
+
+  it('leaves out who was deleted', async () => {
+    const app = tenantApp(fakeUpstream(goodAnswer()));
+    const { id } = await app.tenant();
+    const names = async () =>
+      list((await app.call(OPERATOR_KEY, 'GET', '/admin/tenants?limit=1000')).json['data']).map((one) => one['id']);
+    expect(await names()).toContain(id);
+    await app.call(OPERATOR_KEY, 'DELETE', `/admin/tenants/${id}`);
+    expect(await names()).not.toContain(id);
+  });
+});
