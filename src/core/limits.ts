@@ -337,6 +337,10 @@ export const JOB_RETRY_DELAY_SECONDS = 5;
 export const JOB_TRY_TIMEOUT_SECONDS = 600;
 /** How long a job may hold its reservation; it waits for its turn too. */
 export const JOB_LEASE_SECONDS = 7 * 86_400;
+/** Jobs of one tenant whose Workflows are under way at once, by default and at most; the others wait in the tenant's object.
+ * More than model servers take would be refused there, and use up their tries. */
+export const JOBS_AT_ONCE = 8;
+export const JOBS_AT_ONCE_MAX = 1000;
 /** Workflow instances that are created by one call; the platform's limit. */
 export const WORKFLOW_BATCH_MAX = 100;
 /** How long work may be silent before it is looked after; doubled each time, up to the second number. */
