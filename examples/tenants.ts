@@ -17,9 +17,10 @@ program
 
 program
   .command('list')
-  .description('all tenants, by pages')
+  .description('all tenants by id, a page at a time')
+  .option('--limit <count>')
   .option('--cursor <text>', '`next_cursor` of the page before')
-  .action((options: Record<string, string>) => show('GET', `?${new URLSearchParams(options).toString()}`));
+  .action((page: Record<string, string>) => show('GET', `?${new URLSearchParams(page).toString()}`));
 
 program
   .command('show <id>')

@@ -129,8 +129,6 @@ export const PICTURE_URL_MAX_BYTES = 8192;
 export const IMAGE_REDIRECTS_MAX = 3;
 /** Manifest of an edge bundle; real ones are a few KB. */
 export const BUNDLE_MANIFEST_MAX_BYTES = 1024 * 1024;
-/** Tenants of one page of the operator's list: what KV lists at once. */
-export const TENANTS_PAGE_MAX = 1000;
 /** Name of a bundle that is not the deployment's own; a prefix in R2 or a folder of assets. */
 export const BUNDLE_NAME_MAX_CHARS = 64;
 /** Bundles of other models that an isolate holds; each has its weights in memory, 25 MB at 7B size, beside a photo. */
@@ -334,6 +332,11 @@ export const IDEMPOTENCY_SECONDS = 86_400;
 /** Jobs on one page of a list: by default, and at most. */
 export const JOBS_PAGE = 50;
 export const JOBS_PAGE_MAX = 200;
+/** Tenants on one page of the operator's list: by default, and at most, as KV lists keys. */
+export const TENANTS_PAGE = 100;
+export const TENANTS_PAGE_MAX = 1000;
+/** KV's cursor, passed on as it is. */
+export const TENANTS_CURSOR_MAX_CHARS = 1024;
 /** Tries of a job's question to the model beyond the first, and the wait before them, doubled each time. Each try goes
  * through all upstreams; together they outlast a server's restart. */
 export const JOB_RETRIES = 5;
@@ -342,6 +345,10 @@ export const JOB_RETRY_DELAY_SECONDS = 5;
 export const JOB_TRY_TIMEOUT_SECONDS = 600;
 /** How long a job may hold its reservation; it waits for its turn too. */
 export const JOB_LEASE_SECONDS = 7 * 86_400;
+/** Jobs of one tenant whose Workflows are under way at once, by default and at most; the others wait in the tenant's object.
+ * More than model servers take would be refused there, and use up their tries. */
+export const JOBS_AT_ONCE = 8;
+export const JOBS_AT_ONCE_MAX = 1000;
 /** Workflow instances that are created by one call; the platform's limit. */
 export const WORKFLOW_BATCH_MAX = 100;
 /** How long work may be silent before it is looked after; doubled each time, up to the second number. */

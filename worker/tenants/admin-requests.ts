@@ -4,6 +4,9 @@ import {
   KEY_OVERLAP_MAX_SECONDS,
   KEY_OVERLAP_SECONDS,
   TENANT_NAME_MAX_CHARS,
+  TENANTS_CURSOR_MAX_CHARS,
+  TENANTS_PAGE,
+  TENANTS_PAGE_MAX,
   USAGE_DAYS_MAX,
 } from '../../src/core/limits.ts';
 import { RequestError } from '../../src/core/protocol/failure.ts';
@@ -14,6 +17,17 @@ import type { RequestContext } from '../request-context.ts';
 
 /** Bodies and queries of the admin API; the API description is made of them. */
 export const createTenantRequest = z.strictObject({ id: tenantId, settings: tenantSettings });
+
+export const listTenantsQuery = z.strictObject({
+  limit: z.coerce.number().int().min(1).max(TENANTS_PAGE_MAX).default(TENANTS_PAGE),
+  cursor: z
+    .string()
+    .min(1)
+    .max(TENANTS_CURSOR_MAX_CHARS)
+    .nullable()
+    .default(null)
+    .describe('`next_cursor` of the page before'),
+});
 
 export const makeKeyRequest = z.strictObject({
   purpose: z.string().min(1).max(TENANT_NAME_MAX_CHARS).describe('What the key is for; two of one purpose may be live'),

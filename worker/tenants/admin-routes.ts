@@ -9,6 +9,7 @@ import { jsonResponse, textResponse } from '../sized-response.ts';
 import {
   checked,
   createTenantRequest,
+  listTenantsQuery,
   makeKeyRequest,
   readBody,
   rotateKeyRequest,
@@ -18,7 +19,7 @@ import {
 import { requireScope } from './identify-tenant.ts';
 import { unwrap } from './reply.ts';
 import { type Tenancy, type TenantStub, tenantStub } from './tenancy.ts';
-import { listTenants, listTenantsQuery } from './tenant-list.ts';
+import { listTenants } from './tenant-list.ts';
 
 /** The tenant that a request manages, found by the operator's key or by the tenant's own. */
 interface Managed {

@@ -32,7 +32,7 @@ const TABLES = [
   // Workflow instances that must run, until they say that they are done.
   `CREATE TABLE IF NOT EXISTS work (
     kind TEXT NOT NULL, id TEXT NOT NULL, started INTEGER NOT NULL, watch_at INTEGER NOT NULL, watches INTEGER NOT NULL,
-    PRIMARY KEY (kind, id)) WITHOUT ROWID`,
+    PRIMARY KEY (kind, id))`,
   `CREATE INDEX IF NOT EXISTS work_watch ON work (watch_at)`,
   `CREATE TABLE IF NOT EXISTS webhooks (
     id TEXT PRIMARY KEY, url TEXT, payload TEXT NOT NULL, ed25519 INTEGER NOT NULL, keys TEXT NOT NULL, disabled TEXT,

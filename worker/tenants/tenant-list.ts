@@ -1,11 +1,6 @@
-import * as z from 'zod';
-import { TENANTS_PAGE_MAX } from '../../src/core/limits.ts';
+import type * as z from 'zod';
+import type { listTenantsQuery } from './admin-requests.ts';
 import { type KeyNamespace, tenantFacts, tenantName } from './key-record.ts';
-
-export const listTenantsQuery = z.strictObject({
-  limit: z.coerce.number().int().min(1).max(TENANTS_PAGE_MAX).default(TENANTS_PAGE_MAX),
-  cursor: z.string().max(1024).nullable().default(null).describe('`next_cursor` of the page before'),
-});
 
 export interface TenantPage {
   tenants: { id: string; name: string | null; created: number | null }[];

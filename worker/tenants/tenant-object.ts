@@ -1,5 +1,11 @@
 import { isOver, type Job, type JobEnd } from '../../src/core/jobs/job.ts';
-import { EXPIRED_JOBS_PER_ALARM, OUTBOX_RETRY_MS, R2_DELETE_MAX, WORK_WATCH_SECONDS } from '../../src/core/limits.ts';
+import {
+  EXPIRED_JOBS_PER_ALARM,
+  JOBS_AT_ONCE,
+  OUTBOX_RETRY_MS,
+  R2_DELETE_MAX,
+  WORK_WATCH_SECONDS,
+} from '../../src/core/limits.ts';
 import type { Call } from '../../src/core/tenants/account.ts';
 import type { AttemptResult } from '../../src/core/webhooks/attempt-result.ts';
 import type { NextStep } from '../../src/core/webhooks/retry-schedule.ts';
@@ -40,7 +46,7 @@ export class TenantObject extends TenantRecord {
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
-    this.#work = sqlWorkList(this.sql);
+    this.#work = sqlWorkList(this.sql, () => this.settings()?.jobsAtOnce ?? JOBS_AT_ONCE);
     this.#book = openWebhookBook(this.sql);
     this.#answers = openAnswerRegister(ctx.storage);
     this.#jobs = openTenantJobs(ctx.storage, this.#work, this.#book);
@@ -145,6 +151,7 @@ export class TenantObject extends TenantRecord {
     }
     await openJobStore(this.env.TENANT_DATA, row.id).remove([id]);
     this.#jobs.forget(id);
+    await this.#arm();
     return reply(null);
   }
 

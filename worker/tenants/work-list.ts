@@ -18,6 +18,7 @@ export interface Work {
 export interface WorkList {
   add(kind: WorkKind, id: string): void;
   done(kind: WorkKind, id: string): void;
+  /** Oldest first. Of jobs, no more than there is room for. */
   unstarted(kind: WorkKind, limit: number): string[];
   /** Handed over, or heard of: it is looked after when it is silent from `now` for so long. */
   watch(kind: WorkKind, id: string, now: number, seconds: number): void;
@@ -28,7 +29,16 @@ export interface WorkList {
   nextAt(): number | null;
 }
 
-export function sqlWorkList(sql: SqlStorage): WorkList {
+/** @param jobsAtOnce how many jobs may be under way: handed over and not done. */
+export function sqlWorkList(sql: SqlStorage, jobsAtOnce: () => number): WorkList {
+  function room(kind: WorkKind): number {
+    if (kind === 'delivery') {
+      return Infinity;
+    }
+    const query = `SELECT COUNT(*) AS n FROM work WHERE kind = 'job' AND started = 1`;
+    return Math.max(0, jobsAtOnce() - sql.exec<{ n: number }>(query).one().n);
+  }
+
   return {
     add(kind, id) {
       sql.exec('INSERT OR IGNORE INTO work (kind, id, started, watch_at, watches) VALUES (?, ?, 0, 0, 0)', kind, id);
@@ -37,9 +47,9 @@ export function sqlWorkList(sql: SqlStorage): WorkList {
       sql.exec('DELETE FROM work WHERE kind = ? AND id = ?', kind, id);
     },
     unstarted(kind, limit) {
-      const query = 'SELECT id FROM work WHERE kind = ? AND started = 0 LIMIT ?';
+      const query = 'SELECT id FROM work WHERE kind = ? AND started = 0 ORDER BY rowid LIMIT ?';
       return sql
-        .exec<{ id: string }>(query, kind, limit)
+        .exec<{ id: string }>(query, kind, Math.min(limit, room(kind)))
         .toArray()
         .map(({ id }) => id);
     },
@@ -60,8 +70,10 @@ export function sqlWorkList(sql: SqlStorage): WorkList {
       sql.exec(update, Math.ceil(now + wait), watches + 1, kind, id);
     },
     nextAt() {
-      const query = 'SELECT MIN(CASE started WHEN 0 THEN 0 ELSE watch_at END) AS at FROM work';
-      return sql.exec<{ at: number | null }>(query).one().at;
+      if ((['job', 'delivery'] as const).some((kind) => this.unstarted(kind, 1).length > 0)) {
+        return 0;
+      }
+      return sql.exec<{ at: number | null }>('SELECT MIN(watch_at) AS at FROM work WHERE started = 1').one().at;
     },
   };
 }

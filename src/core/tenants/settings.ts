@@ -1,5 +1,7 @@
 import * as z from 'zod';
 import {
+  JOBS_AT_ONCE,
+  JOBS_AT_ONCE_MAX,
   ANSWER_TOKENS_MAX,
   BUNDLE_NAME_MAX_CHARS,
   MODEL_NAME_MAX_CHARS,
@@ -96,6 +98,12 @@ export const tenantSettings = z
       .max(UPLOAD_RULES_MAX)
       .default([])
       .describe('What uploads become: the rule with the longest prefix of an upload’s path decides'),
+    jobsAtOnce: z
+      .int()
+      .min(1)
+      .max(JOBS_AT_ONCE_MAX)
+      .default(JOBS_AT_ONCE)
+      .describe('Jobs that are under way at once; the others wait for their turn'),
     retentionSeconds: z.int().min(60).max(RETENTION_MAX_SECONDS).default(RETENTION_SECONDS),
   })
   .refine(({ quotas, answerTokensMax }) => answerTokensMax !== null || quotas.every(({ of }) => of === 'requests'), {
