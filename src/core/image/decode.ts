@@ -1,5 +1,6 @@
 import webp from '@jsquash/webp/codec/dec/webp_dec.js';
 import { decodeInFreshInstance } from './emscripten-codec.ts';
+import { decodeGif } from './gif-codec.ts';
 import { invalidImage } from './image-failure.ts';
 import { createJpegCodec } from './jpeg-codec.ts';
 import { jpegEighths } from './jpeg-scale.ts';
@@ -8,7 +9,7 @@ import { decodePng } from './png-codec.ts';
 import type { ImageHeader } from './sniff.ts';
 
 /** Compiled codecs. Workers may not compile bytes: they import the files that `codec-files.ts` has others compile. */
-export type CodecModules = Readonly<Record<ImageHeader['format'], WebAssembly.Module>>;
+export type CodecModules = Readonly<Record<Exclude<ImageHeader['format'], 'gif'>, WebAssembly.Module>>;
 
 export interface Decoder {
   /**
@@ -18,7 +19,7 @@ export interface Decoder {
    * rows are read.
    *
    * Peak memory beside the file, codec heap included: JPEG a few rows, with several scans 2 bytes a sample; in bytes a pixel
-   * WebP 10, PNG 7 to 13, 16-bit grey PNG 16.
+   * WebP 10, PNG 7 to 13, 16-bit grey PNG 16, GIF 1.
    */
   open(file: Uint8Array, header: ImageHeader, param: string): Promise<PixelRows>;
 }
@@ -30,6 +31,9 @@ export function createDecoder(modules: CodecModules): Decoder {
     async open(file, header, param) {
       if (header.format === 'jpeg') {
         return openJpeg(file, header, jpegEighths(header), param);
+      }
+      if (header.format === 'gif') {
+        return decodeGif(file, header, param);
       }
       const image =
         header.format === 'png'

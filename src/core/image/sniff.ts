@@ -1,4 +1,5 @@
 import {
+  GIF_MAX_PIXELS,
   IMAGE_MAX_ASPECT_RATIO,
   IMAGE_MAX_BYTES,
   IMAGE_MAX_EDGE_PX,
@@ -7,6 +8,8 @@ import {
   JPEG_MAX_PIXELS,
 } from '../limits.ts';
 import { orientationOf } from './exif.ts';
+import { type GifFrame, readGifHeader } from './gif-header.ts';
+import { foreignFormat } from './foreign-format.ts';
 import { imageTooLarge, invalidImage, unsupportedImage } from './image-failure.ts';
 import { readJpegHeader } from './jpeg-header.ts';
 import type { Orientation } from './orientation.ts';
@@ -27,7 +30,8 @@ interface Stored {
 export type ImageHeader =
   | (Stored & { readonly format: 'jpeg'; readonly components: number; readonly coefficientBytes: number })
   | (Stored & { readonly format: 'png'; readonly grey16: boolean })
-  | (Stored & { readonly format: 'webp' });
+  | (Stored & { readonly format: 'webp' })
+  | (Stored & { readonly format: 'gif'; readonly frame: GifFrame });
 
 /**
  * Reads format, size and orientation from the container, before any decode and without trusting a declared MIME type.
@@ -70,6 +74,11 @@ const readers = {
     const { metadata, ...header } = readWebpHeader(bytes, param);
     return { format: 'webp', ...header, orientation: orientationOf(metadata) };
   },
+  gif: (bytes: Uint8Array, param: string): ImageHeader => ({
+    format: 'gif',
+    ...readGifHeader(bytes, param),
+    orientation: 1,
+  }),
 };
 
 function formatOf(bytes: Uint8Array, param: string): ImageHeader['format'] {
@@ -83,7 +92,10 @@ function formatOf(bytes: Uint8Array, param: string): ImageHeader['format'] {
   if (magic.startsWith('RIFF') && magic.endsWith('WEBP')) {
     return 'webp';
   }
-  throw unsupportedImage(param, 'The image is neither JPEG, PNG nor WebP');
+  if (/^GIF8[79]a/.test(magic)) {
+    return 'gif';
+  }
+  throw unsupportedImage(param, foreignFormat(bytes));
 }
 
 function checkSize(header: ImageHeader, param: string): void {
@@ -95,7 +107,9 @@ function checkSize(header: ImageHeader, param: string): void {
   if (Math.max(width, height) > IMAGE_MAX_EDGE_PX) {
     throw imageTooLarge(param, `${size}; the longest edge may have ${IMAGE_MAX_EDGE_PX} px`);
   }
-  const maxPixels = format === 'jpeg' ? JPEG_MAX_PIXELS : IMAGE_MAX_PIXELS;
+  const maxPixels = { jpeg: JPEG_MAX_PIXELS, png: IMAGE_MAX_PIXELS, webp: IMAGE_MAX_PIXELS, gif: GIF_MAX_PIXELS }[
+    format
+  ];
   if (width * height > maxPixels) {
     throw imageTooLarge(param, `${size}; a ${format.toUpperCase()} may have ${maxPixels} pixels`);
   }
