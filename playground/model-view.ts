@@ -1,4 +1,5 @@
 import { dropAlpha } from '../src/core/image/drop-alpha.ts';
+import { decodeGif } from '../src/core/image/gif-codec.ts';
 import { jpegEighths } from '../src/core/image/jpeg-scale.ts';
 import { uprightSize } from '../src/core/image/orientation.ts';
 import { rowsOf } from '../src/core/image/pixel-rows.ts';
@@ -36,6 +37,10 @@ export interface ModelView {
 export async function viewAsModel(file: Blob, vision: VisionFacts): Promise<ModelView> {
   const bytes = new Uint8Array(await file.arrayBuffer());
   const header = sniffImage(bytes, 'picture');
+  if (header.format === 'gif') {
+    const input = await preprocess(header, decodeGif(bytes, header, 'picture'), vision, 'picture');
+    return { ...inPatches(input, vision), given: uprightSize(header, header.orientation), caveat: null };
+  }
   const { width, height, rgba } = await decode(new Blob([blankExif(bytes, header.format)]));
   const caveat = caveatOf(header, rgba);
   const input = await preprocess(header, rowsOf({ width, height, data: dropAlpha(rgba, rgba) }), vision, 'picture');

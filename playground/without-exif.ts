@@ -10,7 +10,10 @@ const READERS = { jpeg: readJpegHeader, png: readPngHeader, webp: readWebpHeader
  * Blanks a file's EXIF, in place, so that every browser decodes the pixels as stored: Chromium turns JPEG and PNG even when
  * told not to, and never turns WebP.
  */
-export function blankExif(bytes: Uint8Array<ArrayBuffer>, format: ImageHeader['format']): Uint8Array<ArrayBuffer> {
+export function blankExif(
+  bytes: Uint8Array<ArrayBuffer>,
+  format: Exclude<ImageHeader['format'], 'gif'>,
+): Uint8Array<ArrayBuffer> {
   const { exif } = READERS[format](bytes, 'picture').metadata;
   if (exif !== undefined) {
     exif.fill(0);

@@ -51,7 +51,12 @@ export function denyReason(url: URL, ownHost: string | null = null): string | nu
     return 'its host is an IP address';
   }
   const labels = host.split('.');
-  if (labels.length < 2 || PRIVATE_SUFFIXES.some((suffix) => host === suffix || host.endsWith(`.${suffix}`))) {
+  // An empty label is in no name; some resolvers drop it, and then the suffix is another.
+  if (
+    labels.length < 2 ||
+    labels.includes('') ||
+    PRIVATE_SUFFIXES.some((suffix) => host === suffix || host.endsWith(`.${suffix}`))
+  ) {
     return 'its host is not a public name';
   }
   if (ownHost !== null && host === ownHost) {

@@ -48,6 +48,8 @@ export const IMAGE_DECODES_MAX = 1;
 export const IMAGE_MAX_EDGE_PX = 16_384;
 /** VoRA's smart_resize refuses more (data_module/vision_transform.py). */
 export const IMAGE_MAX_ASPECT_RATIO = 200;
+/** Size of a GIF's first picture and its canvas: one byte a pixel is held. */
+export const GIF_MAX_PIXELS = 16_777_216;
 /** Scans of a progressive JPEG: each walks the whole picture, for a few bytes of file; encoders write about ten. */
 export const JPEG_SCANS_MAX = 100;
 /** Images in one request; each is hundreds of prompt tokens. */

@@ -1,3 +1,4 @@
+import { decodeGif } from './gif-codec.ts';
 import { createJpegCodec } from './jpeg-codec.ts';
 import { jpegEighths } from './jpeg-scale.ts';
 import type { PixelRows } from './pixel-rows.ts';
@@ -7,7 +8,7 @@ import type { ImageHeader } from './sniff.ts';
 import { createWebpCodec } from './webp-codec.ts';
 
 /** Compiled codecs. Workers may not compile bytes: they import the files that `codec-files.ts` has others compile. */
-export type CodecModules = Readonly<Record<ImageHeader['format'], WebAssembly.Module>>;
+export type CodecModules = Readonly<Record<Exclude<ImageHeader['format'], 'gif'>, WebAssembly.Module>>;
 
 export interface Decoder {
   /**
@@ -17,7 +18,7 @@ export interface Decoder {
    * rows are read.
    *
    * Peak memory beside the file, codec heap included: a few rows, but 2 bytes a sample for a JPEG of several scans, 3 bytes a
-   * pixel for an interlaced PNG, 4 for a lossless WebP, and for every WebP the file once more.
+   * pixel for an interlaced PNG, 4 for a lossless WebP, 1 for a GIF, and for every WebP the file once more.
    */
   open(file: Uint8Array, header: ImageHeader, param: string): Promise<PixelRows>;
 }
@@ -37,6 +38,8 @@ export function createDecoder(modules: CodecModules): Decoder {
           return openPng(file, header, param);
         case 'webp':
           return openWebp(file, header, param);
+        case 'gif':
+          return decodeGif(file, header, param);
       }
     },
   };

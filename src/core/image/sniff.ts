@@ -1,5 +1,6 @@
 import {
   DECODER_HEAP_MAX_BYTES,
+  GIF_MAX_PIXELS,
   IMAGE_MAX_ASPECT_RATIO,
   IMAGE_MAX_BYTES,
   IMAGE_MAX_EDGE_PX,
@@ -8,6 +9,8 @@ import {
   WEBP_MAX_PIXELS,
 } from '../limits.ts';
 import { orientationOf } from './exif.ts';
+import { type GifFrame, readGifHeader } from './gif-header.ts';
+import { foreignFormat } from './foreign-format.ts';
 import { imageTooLarge, invalidImage, unsupportedImage } from './image-failure.ts';
 import { readJpegHeader } from './jpeg-header.ts';
 import type { Orientation } from './orientation.ts';
@@ -16,12 +19,13 @@ import { readWebpHeader } from './webp-header.ts';
 
 /** The rest is for what a decoder needs beside the picture. */
 const HELD_MAX_BYTES = DECODER_HEAP_MAX_BYTES - 4 * 1024 * 1024;
-const MAX_PIXELS = { jpeg: JPEG_MAX_PIXELS, png: PNG_MAX_PIXELS, webp: WEBP_MAX_PIXELS };
+const MAX_PIXELS = { jpeg: JPEG_MAX_PIXELS, png: PNG_MAX_PIXELS, webp: WEBP_MAX_PIXELS, gif: GIF_MAX_PIXELS };
 /** Which files of a format are held as a whole, and which are not. */
 const HELD = {
   jpeg: ['progressive', 'baseline JPEG'],
   png: ['interlaced', 'PNG without interlacing'],
   webp: ['lossless', 'lossy WebP'],
+  gif: ['a GIF', 'JPEG'],
 } as const;
 
 interface Stored {
@@ -37,7 +41,8 @@ interface Stored {
 export type ImageHeader =
   | (Stored & { readonly format: 'jpeg'; readonly components: number })
   | (Stored & { readonly format: 'png'; readonly grey16: boolean })
-  | (Stored & { readonly format: 'webp' });
+  | (Stored & { readonly format: 'webp' })
+  | (Stored & { readonly format: 'gif'; readonly frame: GifFrame });
 
 /**
  * Reads format, size and orientation from the container, before any decode and without trusting a declared MIME type.
@@ -81,6 +86,10 @@ const readers = {
     const heldBytes = bytes.length + (lossless ? 4 * size.width * size.height : 0);
     return { format: 'webp', ...size, heldBytes, orientation: orientationOf(metadata) };
   },
+  gif: (bytes: Uint8Array, param: string): ImageHeader => {
+    const header = readGifHeader(bytes, param);
+    return { format: 'gif', ...header, heldBytes: header.frame.width * header.frame.height, orientation: 1 };
+  },
 };
 
 function formatOf(bytes: Uint8Array, param: string): ImageHeader['format'] {
@@ -94,7 +103,10 @@ function formatOf(bytes: Uint8Array, param: string): ImageHeader['format'] {
   if (magic.startsWith('RIFF') && magic.endsWith('WEBP')) {
     return 'webp';
   }
-  throw unsupportedImage(param, 'The image is neither JPEG, PNG nor WebP');
+  if (/^GIF8[79]a/.test(magic)) {
+    return 'gif';
+  }
+  throw unsupportedImage(param, foreignFormat(bytes));
 }
 
 function checkSize(header: ImageHeader, param: string): void {

@@ -11,7 +11,7 @@ export type ImageTask = 'caption' | 'ocr' | 'vqa';
 export type TaskPrompts = Record<Exclude<ImageTask, 'vqa'>, string>;
 
 const common = {
-  image: z.string().min(1).describe('A data: URL in base64 or an https: URL; JPEG, PNG or WebP'),
+  image: z.string().min(1).describe('A data: URL in base64 or an https: URL; JPEG, PNG, WebP or GIF'),
   model: z.string().min(1).max(MODEL_NAME_MAX_CHARS).optional().describe('Absent: the default model'),
   max_tokens: z.int().min(1).max(ANSWER_TOKENS_MAX).optional().describe('Longest answer in tokens'),
   temperature: z.number().min(0).max(2).default(0).describe('0 always gives the most likely answer'),

@@ -40,7 +40,7 @@ const inputText = z.strictObject({ type: z.literal('input_text'), text: z.string
 
 const inputImage = z.strictObject({
   type: z.literal('input_image'),
-  image_url: z.string().min(1).describe('A data: URL in base64 or an https: URL; JPEG, PNG or WebP'),
+  image_url: z.string().min(1).describe('A data: URL in base64 or an https: URL; JPEG, PNG, WebP or GIF'),
   detail: z.enum(['auto', 'low', 'high']).default('auto'),
 });
 

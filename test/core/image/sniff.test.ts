@@ -72,7 +72,7 @@ describe('other formats', () => {
   it.each([
     ['nothing', bytes()],
     ['text', bytes('<svg xmlns="http://www.w3.org/2000/svg"/>')],
-    ['GIF', bytes('GIF89a', u32(0))],
+    ['a GIF of another version', bytes('GIF90a', u32(0))],
     ['half a PNG signature', PNG_SIGNATURE.subarray(0, 7)],
     ['RIFF without WEBP', bytes('RIFF', u32(0), 'WAVE')],
     ['two bytes of JPEG', bytes([0xff, 0xd8])],

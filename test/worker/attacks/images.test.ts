@@ -11,6 +11,7 @@ import { dataUrl, question, testApp } from '../test-app.ts';
 
 const COUNT = 500;
 const SEED = 2027;
+const parity = (name: string) => repositoryFile(`test/fixtures/parity/files/${name}`);
 const golden = (name: string) => repositoryFile(`test/fixtures/golden/images/${name}`);
 
 let targets: readonly Target[];
@@ -24,6 +25,7 @@ beforeAll(async () => {
         await golden('png-interlaced.png'),
       ],
       webp: [await golden('webp-lossy.webp'), await golden('webp-lossy-alpha.webp'), await golden('exif-8-webp.webp')],
+      gif: [await parity('gif-05.gif'), await parity('gif-10.gif')],
     },
     decoder,
   );
