@@ -31,6 +31,8 @@ export async function startDemoLine(preferredPort?: number): Promise<RunningServ
       edgeFolder: join(folder, 'edge'),
       upstreamUrl: endpoint.url,
       wire: 'image_embeds',
+      // What each stage takes is to be seen each time.
+      vars: ['IMAGE_REUSE:off'],
       ...(preferredPort === undefined ? {} : { preferredPort }),
     });
     return {

@@ -172,7 +172,7 @@ describe('images that are none', () => {
     ['no bytes', url('data:image/png;base64,'), [415, 'unsupported_image', AT]],
     [
       'another format',
-      url(`data:image/png;base64,${Buffer.from('GIF89a....').toString('base64')}`),
+      url(`data:image/png;base64,${Buffer.from('BM......').toString('base64')}`),
       [415, 'unsupported_image', AT],
     ],
     ['a cut PNG', url(`data:image/png;base64,${png.subarray(0, 40).toString('base64')}`), [400, 'invalid_image', AT]],

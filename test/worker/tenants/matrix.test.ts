@@ -1,6 +1,7 @@
 import { type Json, list, text } from '../../support/json-answer.ts';
 import { env } from 'cloudflare:workers';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { holdOwnerNames } from '../../../worker/owner-names.ts';
 import { fakeUpstream, goodAnswer } from '../fake-upstream.ts';
 import { jobLine, messageOf } from '../jobs/job-line.ts';
 import { repositoryFile } from '../repository-file.ts';
@@ -186,7 +187,10 @@ describe('of another tenant are unreachable', () => {
 
 it('names and salts at the model server are a tenant’s own, for the same picture', async () => {
   const server = fakeUpstream(goodAnswer());
-  const reusing = tenantApp(server, { config: { upstreams: [testUpstream()], imageReuse: { secret: 'matrix' } } });
+  const reusing = tenantApp(server, {
+    config: { upstreams: [testUpstream()] },
+    deps: { ownerNames: holdOwnerNames('matrix') },
+  });
   for (const { key } of [await reusing.tenant(), await reusing.tenant()]) {
     const body = { model: 'vora-random', ...question('What?', dataUrl(PNG)) };
     expect((await reusing.call(key, 'POST', '/v1/chat/completions', body)).status).toBe(200);
