@@ -8,7 +8,7 @@ export interface OwnerNames {
   /**
    * Of the image in a file, made in one way: 64 hex digits.
    *
-   * @param made what else the result depends on: its form, the vision weights.
+   * @param made what else the result depends on: its form, preprocessing and vision weights.
    */
   image(file: Uint8Array<ArrayBuffer>, made: string): Promise<string>;
   /** Of the owner: only prompts of one owner share keys and values. */

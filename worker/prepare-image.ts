@@ -56,8 +56,10 @@ export async function prepareImage(
   if (reuse === null) {
     return make();
   }
-  const weights = wire === 'original' ? '' : (await deps.bundle.manifest()).vision.sha256;
-  const name = await inTurn(async () => reuse.names.image((await unpack()).file, `${wire} ${weights}`));
+  // Preprocessing too, and not the weights alone: a bundle may be exported anew with another size or mode.
+  const sight = wire === 'original' ? null : (await deps.bundle.manifest()).vision;
+  const made = JSON.stringify([wire, sight]);
+  const name = await inTurn(async () => reuse.names.image((await unpack()).file, made));
   return recallImage(name, wire, reuse, make);
 }
 

@@ -6,7 +6,7 @@ import { holdOwnerNames, ownerNames } from '../../worker/owner-names.ts';
 import type { Upstream } from '../../worker/upstream-config.ts';
 import { type Call, fakeUpstream, type FakeUpstream, goodAnswer, type Script } from './fake-upstream.ts';
 import { repositoryFile } from './repository-file.ts';
-import { dataUrl, question, testApp, type TestApp, testConfig, testUpstream } from './test-app.ts';
+import { bundle, dataUrl, question, testApp, type TestApp, testConfig, testUpstream } from './test-app.ts';
 
 const picture = dataUrl(await repositoryFile('test/fixtures/golden/images/png-rgb.png'));
 const other = dataUrl(await repositoryFile('test/fixtures/golden/images/png-grey.png'));
@@ -195,6 +195,23 @@ describe('an image that was shown before', () => {
         expect.stringMatching(/held=0;cached=0/),
       ]);
     }
+  });
+
+  it('is made anew when the bundle is of other weights or another size', async () => {
+    const manifest = await bundle.manifest();
+    const names: (string | undefined)[] = [];
+    for (const vision of [
+      manifest.vision,
+      { ...manifest.vision, sha256: 'f'.repeat(64) },
+      { ...manifest.vision, resize: { mode: 'native', minPixels: 196, maxPixels: 196 * 64 } as const },
+    ]) {
+      const upstream = fakeUpstream(goodAnswer());
+      const app = appOf(upstream, { wires: ['pixels'] }, { secret: 'one bundle after another' });
+      app.deps.bundle = { ...bundle, manifest: () => Promise.resolve({ ...manifest, vision }) };
+      await app.chat(question('What?', picture));
+      names.push(imagesOf(upstream.calls[0])[0]?.uuid);
+    }
+    expect(new Set(names).size).toBe(3);
   });
 
   it('is of no concern where nothing may be remembered', async () => {
