@@ -87,8 +87,9 @@ async function begin(ask: () => Promise<Reply<Begun>>, now: () => number): Promi
 async function questionHash({ chat, upstreamModel, images, form }: CacheQuestion): Promise<string> {
   const pixels: string[] = [];
   for (const { part, payload } of images) {
-    const pieces = await Promise.all(payload.map((piece) => sha256Hex(Uint8Array.from(piece))));
-    pixels.push(await sha256Hex(`${part} ${pieces.join(' ')}`));
+    // The same bytes come in several pieces when they are made, and in one when they were kept.
+    const bytes = new Uint8Array(await new Blob(payload).arrayBuffer());
+    pixels.push(`${part} ${await sha256Hex(bytes)}`);
   }
   const rest = pixels.values();
   const messages = chat.messages.map((message) => ({

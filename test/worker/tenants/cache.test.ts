@@ -1,5 +1,7 @@
 import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
+import type { Deps } from '../../../worker/deps.ts';
+import { holdOwnerNames } from '../../../worker/owner-names.ts';
 import { fakeUpstream, goodAnswer } from '../fake-upstream.ts';
 import { repositoryFile } from '../repository-file.ts';
 import { dataUrl, question } from '../test-app.ts';
@@ -27,12 +29,13 @@ async function hit(app: TenantApp, key: string, body: object) {
 }
 
 describe('the cache of exact answers', () => {
-  it.each([
-    ['whole', {}],
-    ['streamed', { stream: true }],
-  ])('gives the same bytes again, %s, without a call or a cost', async (_, form) => {
+  it.each<[string, object, Partial<Deps>]>([
+    ['whole', {}, {}],
+    ['streamed', { stream: true }, {}],
+    ['about an image that was made before', {}, { ownerNames: holdOwnerNames('the cache of answers') }],
+  ])('gives the same bytes again, %s, without a call or a cost', async (_, form, deps) => {
     const upstream = fakeUpstream(goodAnswer());
-    const app = tenantApp(upstream);
+    const app = tenantApp(upstream, { deps });
     const { key } = await app.tenant({ quotas: [{ of: 'requests', per: '30days', limit: 1 }] });
     const body = { ...question('What?', A), ...form };
     const first = await ask(app, key, body);
