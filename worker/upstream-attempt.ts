@@ -111,13 +111,13 @@ async function* answerOf(
   yield* heedSilence(events, upstream.idleMs, deps.now, () => heardAt);
 }
 
-/** Whether a refusal may be for an image that upstream was thought to hold; vLLM has no code for it. */
+/** Whether a refusal may be for an image that upstream was thought to hold; vLLM has no code for it, and fails at times. */
 function mayMissImages(failure: Failure, { server }: Upstream, { images }: ShownImages): boolean {
   if (!images.some(({ from }) => from === 'upstream')) {
     return false;
   }
   return server === 'vllm'
-    ? failure.kind === 'invalid-request' || failure.kind === 'upstream-rejected'
+    ? failure.kind === 'invalid-request' || (failure.kind === 'upstream-rejected' && failure.status === 500)
     : failure.kind === 'invalid-request' && failure.code === IMAGE_NOT_STORED;
 }
 
