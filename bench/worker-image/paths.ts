@@ -8,7 +8,7 @@ import { type BenchWorker, startWorker } from '../bench-worker.ts';
 import type { EmbedBenchGraphs } from '../embed-graphs.ts';
 import { percentile } from '../percentile.ts';
 import { fetchTransformersJs } from './fetch-transformers-js.ts';
-import { wireBytes } from './wire-bytes.ts';
+import { wireCosts } from './wire-costs.ts';
 
 const run = promisify(execFile);
 const PICTURES = ['1024.jpg', '12mp.jpg', '1024.png'];
@@ -51,7 +51,8 @@ export async function benchPaths({ folder, python, modules, graphs }: PathsBench
       const { spent, whole } = await measureStages(kernel, picture);
       ours.push(whole);
       others.push({ 'a: unfolded, onnxruntime-web': (await measureStages(unfolded, picture)).whole });
-      const wire = Object.values(await wireBytes(picture)).map((bytes) => `${(bytes / 1000).toFixed(0)} kB`);
+      const { bytes, pngMs } = await wireCosts(picture);
+      const wire = [...Object.values(bytes).map((size) => `${(size / 1000).toFixed(0)} kB`), pngMs.toFixed(0)];
       stages.push([name, ...spent.map((ms) => ms.toFixed(0)), whole.ms.toFixed(0), whole.cpuMs.toFixed(0), ...wire]);
     }
   } finally {
@@ -92,7 +93,7 @@ export async function benchPaths({ folder, python, modules, graphs }: PathsBench
   }
   const head = ['workerd, to 1024 embeddings', ...STAGES.map((stage) => `${stage} ms`), 'all ms', 'CPU ms'];
   const withFirst = stages.map((row, i) => [...row, percentile(firsts[i] ?? [], 0.5).toFixed(0)]);
-  const wires = ['image_embeds', 'pixels', 'original'];
+  const wires = ['image_embeds', 'pixels', 'original', 'PNG ms'];
   process.stdout.write(`${formatTable([...head, ...wires, 'first ms'], withFirst)}\n`);
   process.stdout.write(`${formatTable(['picture', 'beside', 'ms', 'ours', 'CPU ms', 'ours'], rows)}\n`);
 }

@@ -26,15 +26,14 @@ export interface WireChoice {
 }
 
 /**
- * Milliseconds of work, as `npm run bench` found them on one core: Cloudflare's clocks stand still while code runs, so a
- * worker cannot measure its own.
+ * Milliseconds of work and bytes of base64, of a photo of 1024 × 768 px at VoRA-7B's size, as `npm run bench -- image` finds
+ * them: Cloudflare's clocks stand still while code runs, so a worker cannot measure its own.
  */
-const EMBED_MS_PER_NUMBER = 98 / (1024 * 3584);
-const PNG_MS_PER_PIXEL = 25 / 448 ** 2;
+const EMBED_MS_PER_NUMBER = 94 / (1024 * 3584);
+const PNG_MS_PER_PIXEL = 30 / 448 ** 2;
+const PNG_BYTES_PER_PIXEL = 155_000 / 448 ** 2;
 /** bf16 in base64. */
 const EMBEDS_BYTES_PER_NUMBER = 2 * (4 / 3);
-/** What a photo keeps of its three bytes a pixel as PNG, in base64. */
-const PNG_BYTES_PER_PIXEL = 3 * 0.62 * (4 / 3);
 
 /**
  * The form in which images travel to a server: of those that it takes and that keep the answer exactly the same, the one
