@@ -97,6 +97,19 @@ describe('the second turn of a chat about an image', () => {
   });
 });
 
+it('gives logprobs that differ in their last bits only', async () => {
+  const messages = [user(embeds(0), text('How likely?'))];
+  const listed = async (endpoint: RunningEndpoint): Promise<number[]> =>
+    (await ask(endpoint, messages, { logprobs: true })).choices[0]?.logprobs?.content?.map(({ logprob }) => logprob) ??
+    [];
+  await listed(remembers);
+  const [found, expected] = [await listed(remembers), await listed(forgets)];
+  expect(found).toHaveLength(24);
+  for (const [i, logprob] of found.entries()) {
+    expect(Math.abs(logprob - (expected[i] ?? Number.NaN))).toBeLessThan(1e-4);
+  }
+});
+
 describe('an image under a uuid', () => {
   it('is shown again without its data, in either form', async () => {
     const question = text('What do you see?');
