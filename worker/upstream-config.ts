@@ -2,9 +2,9 @@ import * as z from 'zod';
 import {
   COLD_START_MAX_MS,
   FALLBACKS_MAX,
+  MODEL_NAME_MAX_CHARS,
   UPLINK_MAX_MBPS,
   UPLINK_MBPS,
-  MODEL_NAME_MAX_CHARS,
   UPSTREAM_FIRST_BYTE_TIMEOUT_MAX_MS,
   UPSTREAM_FIRST_BYTE_TIMEOUT_MS,
   UPSTREAM_IDLE_TIMEOUT_MAX_MS,
@@ -14,6 +14,7 @@ import {
   UPSTREAM_WEIGHT_MAX,
   UPSTREAMS_MAX,
 } from '../src/core/limits.ts';
+import { bundleName } from '../src/core/model/bundle-name.ts';
 import {
   CAPABILITIES,
   type Capability,
@@ -24,7 +25,6 @@ import {
   type WireForm,
 } from '../src/core/upstream/capability.ts';
 import type { Candidate } from '../src/core/upstream/choice.ts';
-import { bundleName } from '../src/core/tenants/settings.ts';
 import { ANYWHERE } from '../src/core/upstream/region.ts';
 import { isSet, jsonVariable, misconfigured, numberVariable, readVariables } from './variables.ts';
 

@@ -1,9 +1,8 @@
 import * as z from 'zod';
 import {
+  ANSWER_TOKENS_MAX,
   JOBS_AT_ONCE,
   JOBS_AT_ONCE_MAX,
-  ANSWER_TOKENS_MAX,
-  BUNDLE_NAME_MAX_CHARS,
   MODEL_NAME_MAX_CHARS,
   QUOTA_LIMIT_MAX,
   QUOTAS_MAX,
@@ -15,6 +14,7 @@ import {
   UPLOAD_KEY_MAX_CHARS,
   UPLOAD_RULES_MAX,
 } from '../limits.ts';
+import { bundleName } from '../model/bundle-name.ts';
 
 /** What a key may do: ask the model, hand in jobs, manage its own tenant. */
 export const SCOPES = ['chat', 'jobs', 'admin'] as const;
@@ -30,12 +30,6 @@ export const tenantId = z
   .regex(/^[a-z0-9][a-z0-9-]*$/, 'expected a-z, 0-9 and -');
 
 const modelName = z.string().min(1).max(MODEL_NAME_MAX_CHARS);
-
-/** Becomes a prefix of keys in R2, or a folder of assets. */
-export const bundleName = z
-  .string()
-  .max(BUNDLE_NAME_MAX_CHARS)
-  .regex(/^[a-z0-9][a-z0-9._-]*$/, 'expected a-z, 0-9, ., _ and -');
 
 const model = z.strictObject({
   serves: modelName.describe('Which of the deployment’s models answers'),
