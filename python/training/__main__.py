@@ -14,17 +14,24 @@ from training.model_card import write_card
 from training.parallel import join
 from training.plot import plot_curves
 from training.precision import multiplies_bf16
-from training.published_base import take_base
+from training.published import take_adapter, take_base
 from training.recipe import FULL, SMOKE, Recipe
 from training.report import write_report
+from training.settle_stage import train_settle
 from training.study import run_study
 from training.study_report import write_study
 from training.teacher_stage import train_teacher
 from training.tokenizer import save_tokenizer, train_tokenizer
 from training.vora_stage import train_look, train_vora
 
-STAGES = ("tokenizer", "data", "llm", "teacher", "look", "vora", "export", "evaluate", "plot", "card")
-BESIDE = {"take-base": ("run", "out"), "heldout": ("out",), "study": ("run",), "study-report": ("run", "docs")}
+STAGES = ("tokenizer", "data", "llm", "teacher", "look", "vora", "settle", "export", "evaluate", "plot", "card")
+BESIDE = {
+    "take-base": ("run", "out"),
+    "take-adapter": ("run", "out"),
+    "heldout": ("out",),
+    "study": ("run",),
+    "study-report": ("run", "docs"),
+}
 """Commands that are no part of `all`, and the folders each needs; a stage needs run and out."""
 TEXT_SEED, PICTURE_SEED = 5, 11
 
@@ -46,6 +53,8 @@ def run_stage(stage: str, run: Path, out: Path, recipe: Recipe, device: torch.de
             train_look(run, recipe, device)
         case "vora":
             train_vora(run, recipe, device)
+        case "settle":
+            train_settle(run, recipe, device)
         case "export":
             export(run, recipe, out)
         case "evaluate":
@@ -80,6 +89,8 @@ def main(argv: list[str] | None = None) -> None:
             write_held_out(options.out, options.count)
         case "take-base":
             take_base(options.out, options.run)
+        case "take-adapter":
+            take_adapter(options.out, options.run)
         case "study":
             run_study(options.run, recipe, device, options.workers, options.only)
         case "study-report":

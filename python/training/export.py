@@ -26,7 +26,7 @@ LINEARS = (
 def export(run: Path, recipe: Recipe, out: Path) -> None:
     """Write `out/base` (a plain Qwen2 folder) and `out/adapter` (LoRA and vision embedding, no base weights)."""
     vora = build_vora(run, recipe)
-    vora.load_state_dict(load_weights(run, "vora", "vora"))
+    vora.load_state_dict(load_weights(run, "settle", "vora"))
     tokenizer = Tokenizer.from_file(str(run / "tokenizer.json"))
     special = {token: token_id(tokenizer, token) for token in SPECIALS}
     base = {name: value for name, value in vora.llm.state_dict().items() if ".lora_" not in name}

@@ -13,6 +13,7 @@ STAGES = {
     "teacher": "teacher ViT, per-patch labels",
     "look": "distillation alone",
     "vora": "LM + distillation",
+    "settle": "LM alone, half of it text",
 }
 
 CARD = """---
@@ -63,9 +64,9 @@ upper bound.
 | --- | --- | --- |
 {stages}
 
-Muon on matrices, AdamW on the rest. The pictures come in order of difficulty; a fifth of the last stage's rows is
-text alone. Loss of the last stage: answers + block-wise cosine distillation (RMSNorm + linear heads) of the first
-{depth} blocks from a ViT of {depth} blocks on the same grid.
+Muon on matrices, AdamW on the rest. The pictures come in order of difficulty; a fifth of the rows is text alone,
+half of them in the last stage. Loss of the last but one: answers + block-wise cosine distillation (RMSNorm + linear
+heads) of the first {depth} blocks from a ViT of {depth} blocks on the same grid.
 
 ## Accuracy
 

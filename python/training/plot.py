@@ -14,16 +14,18 @@ PANELS = (
     ("look", ("loss",), "distillation alone"),
     ("vora", ("language", "distillation"), "VoRA, losses"),
     ("vora", ("picture", "text"), "VoRA, answer tokens right"),
+    ("settle", ("picture", "text"), "settling, answer tokens right"),
 )
 SMOOTH = 9
 
 
 def plot_curves(run: Path, out: Path) -> None:
-    """One panel per entry of PANELS, each line a running mean over 9 log lines; steps on the x axis."""
-    figure, axes = pyplot.subplots(1, len(PANELS), figsize=(4 * len(PANELS), 3.2), layout="constrained")
-    for axis, (stage, names, title) in zip(axes, PANELS, strict=True):
-        file = run / f"{stage}.jsonl"
-        lines = read_log(file) if file.exists() else []
+    """One panel per entry of PANELS that has a log, each line a running mean over 9 log lines; steps on the x axis."""
+    panels = [panel for panel in PANELS if (run / f"{panel[0]}.jsonl").exists()]
+    size = (4 * len(panels), 3.2)
+    figure, axes = pyplot.subplots(1, len(panels), figsize=size, layout="constrained", squeeze=False)
+    for axis, (stage, names, title) in zip(axes[0], panels, strict=True):
+        lines = read_log(run / f"{stage}.jsonl")
         steps = [line["step"] for line in lines]
         for name in names:
             axis.plot(steps, running_mean([line[name] for line in lines], SMOOTH), label=name.replace("_", " "))

@@ -23,6 +23,9 @@ class Recipe:
     look_batch: int = 64
     look_steps: int = 1200
     vora_steps: int = 3000
+    settle_steps: int = 600
+    settle_rate: float = 0.25
+    """Factor on the rates of the stage before."""
     evaluated: int = 1000
     compiled: bool = True
     study_seeds: int = 2
@@ -57,6 +60,7 @@ SMOKE = Recipe(
     look_batch=10,
     look_steps=20,
     vora_steps=20,
+    settle_steps=20,
     evaluated=8,
     compiled=False,
     study_steps=20,

@@ -81,24 +81,33 @@ class Apprenticeship:
     def losses(
         self, rows: np.ndarray, patches: Tensor, causal: bool = False, distilled: bool = True
     ) -> dict[str, Tensor]:
-        """`loss`, its parts, and the share of answer tokens right with a picture and in text alone.
-
-        rows: i16 [B,4,L], of which the first len(patches) show a picture; patches f32 [P,64,588], P < B.
-        """
-        ids, branch, position, target = unpack(rows, self.device)
-        states = self.vora(ids, branch, position, patches, causal)
-        loss, _ = answer_loss(self.vora.llm, states[-1], ids, branch, target)
-        losses, seen = {"language": loss}, len(patches)
+        """What `answer_losses` has, and with distillation its block-wise part, which `loss` then includes."""
+        states, losses = answer_losses(self.vora, rows, patches, causal)
         if distilled:
-            start = image_start(ids)
-            shown = [state[:seen, start : start + CELL_COUNT] for state in states[1 : 1 + self.depth]]
+            start = image_start(torch.from_numpy(rows[:, 0]))
+            shown = [state[: len(patches), start : start + CELL_COUNT] for state in states[1 : 1 + self.depth]]
             losses["distillation"] = self.distillation(shown, patches)
-        losses["loss"] = torch.stack(list(losses.values())).sum()
-        with torch.no_grad():
-            for name, part in (("picture", slice(0, seen)), ("text", slice(seen, None))):
-                hidden = states[-1][part]
-                losses[name] = answer_loss(self.vora.llm, hidden, ids[part], branch[part], target[part])[1]
+            losses["loss"] = losses["loss"] + losses["distillation"]
         return losses
+
+
+def answer_losses(
+    vora: Vora, rows: np.ndarray, patches: Tensor, causal: bool = False
+) -> tuple[list[Tensor], dict[str, Tensor]]:
+    """Hidden states [B,L,H] and the LM's `loss` on answers (also `language`), with the share of answer tokens right.
+
+    rows: i16 [B,4,L], of which the first len(patches) show a picture; patches f32 [P,64,588], P < B.
+    `picture` and `text` are those shares with a picture and in text alone.
+    """
+    ids, branch, position, target = unpack(rows, patches.device)
+    states = vora(ids, branch, position, patches, causal)
+    loss, _ = answer_loss(vora.llm, states[-1], ids, branch, target)
+    losses, seen = {"language": loss, "loss": loss}, len(patches)
+    with torch.no_grad():
+        for name, part in (("picture", slice(0, seen)), ("text", slice(seen, None))):
+            hidden = states[-1][part]
+            losses[name] = answer_loss(vora.llm, hidden, ids[part], branch[part], target[part])[1]
+    return states, losses
 
 
 def train_look(run: Path, recipe: Recipe, device: torch.device) -> None:
