@@ -11,6 +11,7 @@ import { openHost } from '../../test/support/tenants-line.ts';
 import { startTenantsWorker } from '../../test/support/tenants-worker.ts';
 import { percentile } from '../percentile.ts';
 import { workerdRssMb } from '../workerd-memory.ts';
+import { growthOfEmptyWorkflows } from './empty-workflows.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const MODEL = 'vora-tiny';
@@ -27,8 +28,10 @@ export interface JobsReport {
   /** Messages that a receiver got, each once. */
   readonly delivered: number;
   readonly seconds: number;
-  /** Resident memory of workerd, in megabytes, once a second. */
+  /** Resident memory of workerd, in megabytes: before the call, then about once a second. */
   readonly rssMb: readonly number[];
+  /** Growth by as many empty Workflow instances, in megabytes. */
+  readonly emptyGrowthMb: number;
 }
 
 interface JobObject {
@@ -39,6 +42,16 @@ interface JobObject {
 
 /** One call with many pictures through tenants, Workflows, the demo model and webhooks, all on this machine. */
 export async function benchJobs({ images }: { images: number }): Promise<JobsReport> {
+  const batch = await runBatch(images);
+  const emptyGrowthMb = await growthOfEmptyWorkflows({ jobs: images });
+  const [restMb = 0] = batch.rssMb;
+  console.log(
+    `workerd grew by ${(batch.rssMb.at(-1) ?? 0) - restMb} MB; by ${emptyGrowthMb} MB with as many Workflow instances and steps that do nothing`,
+  );
+  return { ...batch, emptyGrowthMb };
+}
+
+async function runBatch(images: number): Promise<Omit<JobsReport, 'emptyGrowthMb'>> {
   const folder = await mkdtemp(join(tmpdir(), 'vora-jobs-'));
   const [merged, onnx, edge] = [join(folder, 'merged'), join(folder, 'onnx'), join(folder, 'edge')];
   const source = ['models/vora-tiny/adapter', '--base', 'models/vora-tiny/base', '--name', MODEL];
@@ -113,6 +126,7 @@ export async function benchJobs({ images }: { images: number }): Promise<JobsRep
       const name = names[i % names.length] ?? '';
       return { image: `r2:${name}`, ref: name };
     });
+    const rssMb: number[] = [workerdRssMb()];
     const startMs = performance.now();
     await call(key, 'POST', '/v1/jobs', {
       task: 'ocr',
@@ -121,7 +135,6 @@ export async function benchJobs({ images }: { images: number }): Promise<JobsRep
       webhook_payload: 'full',
     });
     const takenMs = performance.now() - startMs;
-    const rssMb: number[] = [];
     let jobs: JobObject[] = [];
     const isOver = () => jobs.length === images && jobs.every(({ status }) => !['queued', 'running'].includes(status));
     while (!isOver() || heard.size < jobs.filter(({ status }) => status === 'succeeded').length) {
@@ -136,7 +149,7 @@ export async function benchJobs({ images }: { images: number }): Promise<JobsRep
     console.log(
       `${images} pictures in one call: taken in after ${(takenMs / 1000).toFixed(1)} s, all told to the receiver after ${seconds.toFixed(1)} s, ` +
         `${(images / seconds).toFixed(1)} a second; ${failed} failed, ${wrong} read wrongly; ` +
-        `workerd resident, MB: first ${rssMb[0]}, then every 20 s ${rssMb.filter((_, i) => i % 20 === 19).join(', ')}, ` +
+        `workerd resident, MB: at first and then at every 20th look ${rssMb.filter((_, i) => i % 20 === 0).join(', ')}, ` +
         `last ${rssMb.at(-1)}, median ${percentile(rssMb, 0.5)}`,
     );
     return { jobs: jobs.length, failed, wrong, delivered: heard.size, seconds, rssMb };

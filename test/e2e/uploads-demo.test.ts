@@ -1,8 +1,10 @@
 import { type Json, text } from '../support/json-answer.ts';
+import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
 import type { Miniflare } from 'miniflare';
 import { Webhook } from 'standardwebhooks';
 import { Webhook as Svix } from 'svix';
@@ -74,34 +76,74 @@ async function call(key: string, method: string, path: string, body?: object): P
   return (await response.json()) as Json;
 }
 
-it('an uploaded picture ends as its text at a signed webhook and beside itself', { timeout: 120_000 }, async () => {
-  const made = await call('operator', 'POST', '/admin/tenants', { id: 'shop', settings: { name: 'Shop' } });
-  const key = text(made['key']?.['key']);
-  const hook = await call(key, 'POST', '/v1/tenant/webhooks', {
-    url: 'https://receiver.example/hook',
-    payload: 'full',
-    ed25519: true,
-  });
-  const uploads = [{ prefix: 'receipts/', task: 'ocr', webhook: text(hook['id']) }];
-  await call('operator', 'POST', '/admin/tenants/shop', { name: 'Shop', uploads });
+/** `npm run tenants -- …`; gives what it prints. */
+async function tenants(...args: string[]): Promise<string> {
+  const env = { ...process.env, VORA_URL: url, VORA_ADMIN_KEY: 'operator' };
+  return (await promisify(execFile)(process.execPath, [join(ROOT, 'examples/tenants.ts'), ...args], { env })).stdout;
+}
 
-  const bucket = await worker.getR2Bucket('UPLOADS');
-  await bucket.put('shop/receipts/price.jpg', await readFile(join(ROOT, 'examples/images/price.jpg')));
-  // What R2 sends by itself on Cloudflare.
-  const events = await worker.getQueueProducer('UPLOAD_EVENTS');
-  const event = { action: 'PutObject', eventTime: new Date().toISOString() };
-  await events.send({ ...event, object: { key: 'shop/receipts/price.jpg', eTag: 'e' } });
+it(
+  'uploaded pictures end as caption and text at a signed webhook and beside themselves',
+  {
+    timeout: 120_000,
+  },
+  async () => {
+    const made = JSON.parse(await tenants('create', 'shop')) as Json;
+    const key = text(made['key']?.['key']);
+    const hook = await call(key, 'POST', '/v1/tenant/webhooks', {
+      url: 'https://receiver.example/hook',
+      payload: 'full',
+      ed25519: true,
+    });
+    const webhook = text(hook['id']);
+    const uploads = [
+      { prefix: 'receipts/', task: 'ocr', webhook },
+      { prefix: 'photos/', task: 'caption', webhook },
+    ];
+    const settings = join(folder, 'settings.json');
+    await writeFile(settings, JSON.stringify({ name: 'Shop', uploads }));
+    await tenants('update', 'shop', '--settings', settings);
 
-  await expect.poll(() => heard.length, { timeout: 60_000, interval: 200 }).toBe(1);
-  const [{ headers, body } = { headers: {}, body: '' }] = heard;
-  const secret = text(hook['secret']);
-  expect(new Webhook(secret).verify(body, headers)).toMatchObject({
-    type: 'job.succeeded',
-    data: { task: 'ocr', ref: 'receipts/price.jpg', result: { text: '$4.95', lines: ['$4.95'] } },
-  });
-  expect(() => new Svix(secret).verify(body, headers)).not.toThrow();
-  expect(() => new Svix(secret).verify(body.replace('4.95', '9.95'), headers)).toThrow(/signature/);
-  expect(() => new Webhook(`whsec_${btoa('another')}`).verify(body, headers)).toThrow(/signature/);
-  const beside = await bucket.get('shop/receipts/price.jpg.ocr.json');
-  expect(await beside?.json()).toMatchObject({ object: 'image.ocr', text: '$4.95' });
-});
+    const bucket = await worker.getR2Bucket('UPLOADS');
+    const events = await worker.getQueueProducer('UPLOAD_EVENTS');
+    for (const [path, picture] of [
+      ['receipts/price.jpg', 'price.jpg'],
+      ['photos/scene.webp', 'scene.webp'],
+    ]) {
+      await bucket.put(`shop/${path}`, await readFile(join(ROOT, `examples/images/${picture}`)));
+      // What R2 sends by itself on Cloudflare.
+      const event = { action: 'PutObject', eventTime: new Date().toISOString() };
+      await events.send({ ...event, object: { key: `shop/${path}`, eTag: 'e' } });
+    }
+
+    await expect.poll(() => heard.length, { timeout: 60_000, interval: 200 }).toBe(2);
+    const secret = text(hook['secret']);
+    const told = heard.map(({ headers, body }) => {
+      expect(() => new Svix(secret).verify(body, headers)).not.toThrow();
+      return new Webhook(secret).verify(body, headers) as { type: string; data: { ref: string } };
+    });
+    const caption = 'A red circle at the top left and a blue square at the bottom right.';
+    expect(told.toSorted((a, b) => a.data.ref.localeCompare(b.data.ref))).toMatchObject([
+      { type: 'job.succeeded', data: { task: 'caption', ref: 'photos/scene.webp', result: { text: caption } } },
+      {
+        type: 'job.succeeded',
+        data: { task: 'ocr', ref: 'receipts/price.jpg', result: { text: '$4.95', lines: ['$4.95'] } },
+      },
+    ]);
+
+    const [{ headers, body } = { headers: {}, body: '' }] = heard;
+    const old = { ...headers, 'webhook-timestamp': String(Number(headers['webhook-timestamp']) - 301) };
+    for (const Verifier of [Svix, Webhook]) {
+      expect(() => new Verifier(secret).verify(body.replace('succeeded', 'failed'), headers)).toThrow(/signature/);
+      expect(() => new Verifier(`whsec_${btoa('another')}`).verify(body, headers)).toThrow(/signature/);
+      expect(() => new Verifier(secret).verify(body, old)).toThrow(/too old/);
+    }
+
+    const beside = async (path: string) => JSON.parse((await (await bucket.get(`shop/${path}`))?.text()) ?? '') as Json;
+    expect(await beside('receipts/price.jpg.ocr.json')).toMatchObject({ object: 'image.ocr', text: '$4.95' });
+    expect(await beside('photos/scene.webp.caption.json')).toMatchObject({ object: 'image.caption', text: caption });
+    const [head, ...rows] = (await tenants('usage', 'shop')).trimEnd().split('\r\n');
+    expect(head).toMatch(/^day,model,upstream,calls,/);
+    expect(rows).toEqual([expect.stringMatching(/^[0-9-]{10},vora-tiny,upstream,2,2,/)]);
+  },
+);

@@ -1,8 +1,10 @@
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { RequestError } from '../../src/core/protocol/failure.ts';
 import { loadImage } from '../../worker/load-image.ts';
 import { sendWebhook } from '../../worker/webhooks/send.ts';
 import { newSigningPair } from '../../worker/webhooks/signing-keys.ts';
+import { fakeUpstream, goodAnswer } from './fake-upstream.ts';
+import { tenantApp } from './tenants/tenant-app.ts';
 
 const IP = 'its host is an IP address';
 const NAME = 'its host is not a public name';
@@ -229,9 +231,9 @@ describe('a request for an image', () => {
 });
 
 describe('a webhook URL', () => {
-  const own = { reason: 'its host is this worker', url: 'https://edge.example/hook' };
+  const rows = [...table, { reason: 'its host is this worker', url: 'https://edge.example/hook' }];
 
-  it.each([...table, own])('is not called: $url, since $reason', async ({ url, reason }) => {
+  it.each(rows)('is not called: $url, since $reason', async ({ url, reason }) => {
     let calls = 0;
     const keys = { current: await newSigningPair(), previous: null, previousUntil: 0 };
     const result = await sendWebhook(
@@ -248,5 +250,27 @@ describe('a webhook URL', () => {
     );
     expect(calls).toBe(0);
     expect(result).toMatchObject({ kind: 'failed', reason: expect.stringContaining(reason) as string });
+  });
+
+  describe('that is refused is not taken in either', () => {
+    const app = tenantApp(fakeUpstream(goodAnswer()), { tenancy: { ownHost: 'edge.example' } });
+    let key = '';
+    beforeAll(async () => {
+      ({ key } = await app.tenant());
+    });
+
+    it.each([...rows.map(({ url }) => url), ...NO_URL])('%j', async (url) => {
+      const added = await app.call(key, 'POST', '/v1/tenant/webhooks', { url });
+      expect(added).toMatchObject({ status: 400, json: { error: { param: 'url' } } });
+      const body = { task: 'caption', image: 'https://images.example/a.png', webhook: url };
+      expect(await app.call(key, 'POST', '/v1/jobs', body)).toMatchObject({
+        status: 400,
+        json: { error: { param: 'webhook' } },
+      });
+    });
+
+    it('while a public one is', async () => {
+      expect((await app.call(key, 'POST', '/v1/tenant/webhooks', { url: ALLOWED[0] })).status).toBe(201);
+    });
   });
 });

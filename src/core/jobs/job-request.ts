@@ -172,6 +172,10 @@ function imageSource(text: string, param: string): ImageSource {
   if (key.length > UPLOAD_KEY_MAX_CHARS) {
     throw refusal(param, `${param}: the key is longer than ${UPLOAD_KEY_MAX_CHARS} characters`);
   }
+  // R2 takes a key as it stands; whatever else holds uploads may take `..` for the folder above, which is not the tenant's.
+  if (key.split('/').some((part) => part === '.' || part === '..')) {
+    throw refusal(param, `${param}: a key has no '.' or '..' between slashes`);
+  }
   return { from: 'upload', key };
 }
 

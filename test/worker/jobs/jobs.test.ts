@@ -241,14 +241,19 @@ describe('an idempotency key', () => {
   const body = { task: 'caption', images: [IMAGE, IMAGE] };
 
   it('makes a call count once, at once and later', async () => {
-    const { app } = jobLine(fakeUpstream(goodAnswer()));
+    const upstream = fakeUpstream(goodAnswer());
+    const { app, run } = jobLine(upstream);
     const { id: tenant, key } = await app.tenant();
     const again = () => submit(app, key, body, { 'idempotency-key': 'k1' });
     const answers = [...(await Promise.all([again(), again(), again()])), await again()];
     expect(new Set(answers.map(({ status, id }) => `${status} ${id}`)).size).toBe(1);
     expect(answers.filter(({ headers }) => headers.get('idempotency-replayed') === 'true')).toHaveLength(3);
-    expect(list((await app.call(key, 'GET', '/v1/jobs')).json['data'])).toHaveLength(2);
     expect((await env.TENANT_DATA.list({ prefix: `${tenant}/` })).objects).toHaveLength(2);
+    for (const { id } of list((await app.call(key, 'GET', '/v1/jobs')).json['data'])) {
+      await run(tenant, text(id));
+    }
+    expect(upstream.calls).toHaveLength(2);
+    expect(list((await app.call(key, 'GET', '/v1/jobs?status=succeeded')).json['data'])).toHaveLength(2);
     expect((await submit(app, key, body, { 'idempotency-key': 'k2' })).id).not.toBe(answers[0]?.id);
   });
 

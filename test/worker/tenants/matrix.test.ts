@@ -1,5 +1,6 @@
 import { type Json, list, text } from '../../support/json-answer.ts';
 import { env } from 'cloudflare:workers';
+import { Webhook } from 'standardwebhooks';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { holdOwnerNames } from '../../../worker/owner-names.ts';
 import { fakeUpstream, goodAnswer } from '../fake-upstream.ts';
@@ -80,13 +81,22 @@ describe('of another tenant are unreachable', () => {
     expect((await app.call(bob.key, 'POST', '/v1/jobs', body)).status).toBe(404);
   });
 
-  it.each(['r2:../ALICE/private.png', 'r2:ALICE/private.png'])('uploads, as %s', async (pattern) => {
-    const image = pattern.replace('ALICE', alice.id);
+  it('uploads', async () => {
+    const image = `r2:${alice.id}/private.png`;
     const { json } = await app.call(bob.key, 'POST', '/v1/jobs', { task: 'caption', image });
     await line.run(bob.id, text(json['id']));
     const job = await app.call(bob.key, 'GET', `/v1/jobs/${text(json['id'])}`);
     expect(job.json).toMatchObject({ status: 'failed', error: { code: 'invalid_image_url' } });
   });
+
+  it.each(['../ALICE/private.png', './../ALICE/private.png', 'x/../../ALICE/private.png'])(
+    'uploads, from the folder above: %s',
+    async (pattern) => {
+      const body = { task: 'caption', images: [`r2:${pattern.replace('ALICE', alice.id)}`] };
+      const answer = await app.call(bob.key, 'POST', '/v1/jobs', body);
+      expect(answer).toMatchObject({ status: 400, json: { error: { param: 'images[0]' } } });
+    },
+  );
 
   it('adapters, by name or by hash', async () => {
     for (const model of ['mine', ADAPTER]) {
@@ -159,18 +169,37 @@ describe('of another tenant are unreachable', () => {
     expect(await send(alice.key)).not.toBe(await send(bob.key));
   });
 
-  it('uuids and cache salts: no client may name one', async () => {
-    for (const field of [{ cache_salt: 'x' }, { uuid: 'x' }]) {
-      const body = { model: 'vora-random', ...question('Hi'), ...field };
-      expect((await app.call(bob.key, 'POST', '/v1/chat/completions', body)).status).toBe(400);
-    }
+  describe.each<[string, string, (chat: object) => object]>([
+    ['a chat', '/v1/chat/completions', (chat) => chat],
+    ['a job', '/v1/jobs', (chat) => ({ task: 'chat', chat })],
+  ])('names at the model server, in %s', (_, path, bodyOf) => {
+    it.each<[string, object, object]>([
+      ['a salt', {}, { cache_salt: 'x' }],
+      ['a name for one’s own image', { image_url: { url: dataUrl(PNG) }, uuid: 'x' }, {}],
+      ['the name of an image that was sent before', { image_url: null, uuid: 'x' }, {}],
+    ])('%s', async (__, image, fields) => {
+      const content = [{ type: 'image_url', image_url: { url: dataUrl(PNG) }, ...image }];
+      const chat = { model: 'vora-random', messages: [{ role: 'user', content }], ...fields };
+      const before = upstream.calls.length;
+      expect((await app.call(bob.key, 'POST', path, bodyOf(chat))).status).toBe(400);
+      expect(upstream.calls).toHaveLength(before);
+    });
   });
 
-  it('keys: a message is signed by its own tenant alone', async () => {
+  it('messages: each is sent by its own tenant alone, and signed so that no other tenant’s secret verifies it', async () => {
+    const secretOf = async ({ key, webhook }: Owner, id = webhook) =>
+      text((await app.call(key, 'GET', `/v1/tenant/webhooks/${id}`)).json['secret']);
+    const own = await secretOf(alice);
+    const others = [await secretOf(bob), await secretOf(bob, 'default'), await secretOf(alice, 'default')];
     await line.deliver(bob.id, messageOf(alice.job));
     expect(line.received).toHaveLength(0);
     await line.deliver(alice.id, messageOf(alice.job));
-    expect(line.received).toHaveLength(1);
+    const [{ body, headers } = { body: '', headers: {} }, ...more] = line.received;
+    expect(more).toEqual([]);
+    expect(new Webhook(own).verify(body, headers)).toMatchObject({ data: { id: alice.job } });
+    for (const secret of others) {
+      expect(() => new Webhook(secret).verify(body, headers)).toThrow('No matching signature');
+    }
   });
 
   // Last: where one of these fails, what others look for is gone.
