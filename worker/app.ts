@@ -19,6 +19,7 @@ import { TENANT_OPERATIONS } from './tenant-operations.ts';
 import { answerOnce } from './tenants/answer-once.ts';
 import { keyOwner, tenantOwner } from './owner.ts';
 import { identifyTenant, type Tenant } from './tenants/identify-tenant.ts';
+import { tenantUploads } from './uploads.ts';
 
 export type App = Hono<Env>;
 
@@ -44,6 +45,7 @@ export function createApp(deps: Deps): App {
       const tenant = await identifyTenant(headers, config.tenancy, deps.unixSeconds);
       c.var.request.tenant = tenant;
       c.var.request.owner = tenantOwner(tenant.id, tenant.settings);
+      c.var.request.uploads = tenantUploads(config.tenancy.uploads, tenant.id);
       c.var.request.record.note({ key: tenant.keyId });
     }
     await next();

@@ -61,7 +61,7 @@ async function answer(
   context: RequestContext,
 ): Promise<Response> {
   const { config } = deps;
-  const { stopwatch, record, tenant } = context;
+  const { stopwatch, record, tenant, uploads } = context;
   if (tenant !== null) {
     requireScope(tenant, 'chat');
   }
@@ -73,7 +73,7 @@ async function answer(
   const stop = new AbortController();
   const signal = AbortSignal.any([context.signal, stop.signal]);
   const reuse = ownerReuse(deps, context);
-  const images = requestImages(chat, deps, { stopwatch, signal, enclosed }, reuse);
+  const images = requestImages(chat, deps, { stopwatch, signal, enclosed, uploads }, reuse);
   const cacheSalt = (await reuse?.names.salt()) ?? null;
   const [first] = chain[0] ?? [];
   if (first === undefined) {

@@ -2,28 +2,39 @@ import { base64Length, decodeBase64 } from '../src/core/bytes/base64.ts';
 import { MalformedFile } from '../src/core/bytes/malformed-file.ts';
 import { IMAGE_FETCH_TIMEOUT_MS, IMAGE_MAX_BYTES, IMAGE_REDIRECTS_MAX } from '../src/core/limits.ts';
 import { RequestError } from '../src/core/protocol/failure.ts';
+import { uploadKeyOf } from '../src/core/protocol/upload-key.ts';
 import { denyReason, parsePublicUrl } from './public-url.ts';
 import { declaredLength, readLimited } from './read-body.ts';
+import type { ReadUpload } from './uploads.ts';
 
 type Fetch = (input: string, init: RequestInit) => Promise<Response>;
 
 const BASE64_DATA_URL = /^data:[^,]{0,256};base64,/i;
 
+/** Where images come from. */
+export interface ImageSources {
+  fetch: Fetch;
+  uploads: ReadUpload;
+  /** Aborted when nobody waits any more. */
+  signal: AbortSignal;
+  /** Longest download, redirects included. */
+  timeoutMs?: number;
+}
+
 /**
- * Encoded bytes of an image that a client named by a `data:` or `https:` URL. What the URL or the host says about the
- * type is ignored: the bytes are sniffed later.
+ * Encoded bytes of an image that a client named by a `data:` or `https:` URL, or as `r2:KEY`. What the URL or the host
+ * says about the type is ignored: the bytes are sniffed later.
  *
  * @param param path of the part, e.g. `messages[0].content[1].image_url.url`; every failure names it.
  * @throws RequestError `invalid-image` (not base64), `image-too-large`, `image-unreachable` (a URL that is refused,
- *   fails, or answers anything but 200).
+ *   fails, or answers anything but 200; no such upload), `invalid-request` (a key that no upload can have).
  */
-export async function loadImage(
-  url: string,
-  param: string,
-  fetcher: Fetch,
-  signal: AbortSignal,
-): Promise<Uint8Array<ArrayBuffer>> {
-  const bytes = /^data:/i.test(url) ? readDataUrl(url, param) : await download(url, param, fetcher, signal);
+export async function loadImage(url: string, param: string, sources: ImageSources): Promise<Uint8Array<ArrayBuffer>> {
+  const key = uploadKeyOf(url, param);
+  if (key !== null) {
+    return sources.uploads(key, param);
+  }
+  const bytes = /^data:/i.test(url) ? readDataUrl(url, param) : await download(url, param, sources);
   if (bytes === null) {
     throw new RequestError({
       kind: 'image-too-large',
@@ -56,19 +67,18 @@ function readDataUrl(url: string, param: string): Uint8Array<ArrayBuffer> | null
 async function download(
   first: string,
   param: string,
-  fetcher: Fetch,
-  signal: AbortSignal,
+  { fetch: fetcher, signal, timeoutMs = IMAGE_FETCH_TIMEOUT_MS }: ImageSources,
 ): Promise<Uint8Array<ArrayBuffer> | null> {
   const unreachable = (message: string, cause?: unknown) =>
     new RequestError(
       { kind: 'image-unreachable', param, message: `The image URL cannot be used: ${message}` },
       { cause },
     );
-  const timeout = AbortSignal.timeout(IMAGE_FETCH_TIMEOUT_MS);
+  const timeout = AbortSignal.timeout(timeoutMs);
   let url = parsePublicUrl(first);
   try {
     for (let hop = 0; hop <= IMAGE_REDIRECTS_MAX; hop++) {
-      const reason = url === null ? 'it is not a data: or https: URL' : denyReason(url);
+      const reason = url === null ? 'it is not a data:, https: or r2: URL' : denyReason(url);
       if (url === null || reason !== null) {
         throw unreachable(hop === 0 ? `${reason}` : `it redirects to a URL that may not be fetched: ${reason}`);
       }
@@ -93,10 +103,7 @@ async function download(
     if (cause instanceof RequestError) {
       throw cause;
     }
-    throw unreachable(
-      timeout.aborted ? `no answer within ${IMAGE_FETCH_TIMEOUT_MS} ms` : 'its host did not answer',
-      cause,
-    );
+    throw unreachable(timeout.aborted ? `no answer within ${timeoutMs} ms` : 'its host did not answer', cause);
   }
   throw unreachable(`more than ${IMAGE_REDIRECTS_MAX} redirects`);
 }

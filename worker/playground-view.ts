@@ -9,7 +9,7 @@ import type { RequestContext } from './request-context.ts';
  * nothing from elsewhere. It costs what a question about the picture costs but for the answer, and needs the same key.
  */
 export async function viewPicture(deps: Deps, request: RequestContext): Promise<Response> {
-  const { headers, record, signal, stopwatch } = request;
+  const { headers, record, signal, stopwatch, uploads } = request;
   record.note({ key: await authorise(headers, deps.config.keys, deps.unixSeconds) });
   const url = new TextDecoder().decode(await request.receive(PICTURE_URL_MAX_BYTES));
   const { payload } = await prepareImage(url, 'url', deps, {
@@ -17,6 +17,7 @@ export async function viewPicture(deps: Deps, request: RequestContext): Promise<
     stopwatch,
     signal,
     enclosed: new Map(),
+    uploads,
     reuse: null,
   });
   const png = new Blob(payload);

@@ -10,6 +10,7 @@ import { loadImage } from './load-image.ts';
 import { type ImageReuse, recallImage } from './recall-image.ts';
 import type { PreparedImage } from './prepared-image.ts';
 import type { Stopwatch } from './stopwatch.ts';
+import type { ReadUpload } from './uploads.ts';
 
 /** What the preparation of a request's images has in common. */
 export interface ImageContext {
@@ -19,6 +20,8 @@ export interface ImageContext {
   signal: AbortSignal;
   /** Files that came beside the request, by the `cid:` URL that names them in it (RFC 2392). */
   enclosed: ReadonlyMap<string, Uint8Array<ArrayBuffer>>;
+  /** What `r2:` URLs name. */
+  uploads: ReadUpload;
   /** Null where nothing is remembered between requests. */
   reuse: ImageReuse | null;
 }
@@ -44,9 +47,11 @@ export async function prepareImage(
   deps: Pick<Deps, 'bundle' | 'embedder' | 'fetch'>,
   context: ImageContext,
 ): Promise<PreparedImage> {
-  const { wire, stopwatch, signal, enclosed, reuse } = context;
+  const { wire, stopwatch, signal, enclosed, uploads, reuse } = context;
   const load: Load = async () => {
-    const file = enclosed.get(url) ?? (await stopwatch.time('fetch', () => loadImage(url, param, deps.fetch, signal)));
+    const file =
+      enclosed.get(url) ??
+      (await stopwatch.time('fetch', () => loadImage(url, param, { fetch: deps.fetch, uploads, signal })));
     return { file, header: sniffImage(file, param) };
   };
   // A host may be slow, and others need not wait for it. The text of a data URL is enough to hold until its turn comes.

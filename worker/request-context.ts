@@ -5,6 +5,7 @@ import { ANYBODY, type Owner } from './owner.ts';
 import { readBytes } from './read-body.ts';
 import { openRecord, type RequestRecord } from './request-record.ts';
 import { startStopwatch, type Stopwatch } from './stopwatch.ts';
+import { noUploads, type ReadUpload } from './uploads.ts';
 
 /** What one request carries through the worker. */
 export interface RequestContext extends ResponseSeams {
@@ -18,6 +19,8 @@ export interface RequestContext extends ResponseSeams {
   owner: Owner;
   /** For whom it is; null where the worker serves no tenants. Set by the check of the key. */
   tenant: Tenant | null;
+  /** What they have uploaded. Set by the check of the key, as is the tenant. */
+  uploads: ReadUpload;
   /** Where the client is, as far as Cloudflare tells. */
   place: Place;
   /** Aborted when the client leaves. */
@@ -59,6 +62,7 @@ export function openRequest(
     },
     owner: ANYBODY,
     tenant: null,
+    uploads: noUploads,
     place: placeOf(request.cf),
     signal: request.signal,
     stopwatch,

@@ -18,6 +18,7 @@ import { type ImageContext, prepareImage } from './prepare-image.ts';
 import type { PreparedImage } from './prepared-image.ts';
 import { startStopwatch } from './stopwatch.ts';
 import { TEST_PICTURES } from './test-pictures.ts';
+import { noUploads } from './uploads.ts';
 import { callUpstream } from './upstream.ts';
 import { readAnswer } from './upstream-answer.ts';
 import { upstreamBody } from './upstream-body.ts';
@@ -94,6 +95,7 @@ async function ask(
     stopwatch: startStopwatch(deps.now, deps.trace),
     signal,
     enclosed: NOTHING_ENCLOSED,
+    uploads: noUploads,
     reuse: null,
   };
   const sight = sightOfModel(deps, upstream);

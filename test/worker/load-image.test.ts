@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { IMAGE_MAX_BYTES } from '../../src/core/limits.ts';
 import { RequestError, type Failure } from '../../src/core/protocol/failure.ts';
-import { loadImage } from '../../worker/load-image.ts';
+import { type ImageSources, loadImage } from '../../worker/load-image.ts';
+import { noUploads } from '../../worker/uploads.ts';
 
 const PARAM = 'messages[2].content[1].image_url.url';
 
@@ -9,14 +10,18 @@ async function failureOf(
   url: string,
   fetcher: (url: string, init: RequestInit) => Promise<Response>,
 ): Promise<Failure> {
-  const error: unknown = await loadImage(url, PARAM, fetcher, new AbortController().signal).catch(
-    (thrown: unknown) => thrown,
-  );
+  const error: unknown = await loadImage(url, PARAM, from(fetcher)).catch((thrown: unknown) => thrown);
   if (!(error instanceof RequestError)) {
     throw new Error(`${url} was loaded, or failed in another way`);
   }
   return error.failure;
 }
+
+const from = (fetch: ImageSources['fetch']): ImageSources => ({
+  fetch,
+  uploads: noUploads,
+  signal: new AbortController().signal,
+});
 
 const never = async () => {
   throw new Error('this URL must not be fetched');
@@ -76,7 +81,7 @@ describe('loadImage', () => {
     const bytes = await loadImage(
       'https://example.com/a',
       PARAM,
-      async (url, init) => {
+      from(async (url, init) => {
         seen.push(url);
         expect(init.redirect).toBe('manual');
         expect(new Headers(init.headers).has('authorization')).toBe(false);
@@ -86,8 +91,7 @@ describe('loadImage', () => {
               headers: { location: seen.length === 1 ? '/b' : 'https://cdn.example.net/c' },
             })
           : new Response(Uint8Array.of(1, 2, 3));
-      },
-      new AbortController().signal,
+      }),
     );
     expect(seen).toEqual(['https://example.com/a', 'https://example.com/b', 'https://cdn.example.net/c']);
     expect([...bytes]).toEqual([1, 2, 3]);

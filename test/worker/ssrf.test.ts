@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { RequestError } from '../../src/core/protocol/failure.ts';
-import { loadImage } from '../../worker/load-image.ts';
+import { type ImageSources, loadImage } from '../../worker/load-image.ts';
+import { noUploads } from '../../worker/uploads.ts';
 import { sendWebhook } from '../../worker/webhooks/send.ts';
 import { newSigningPair } from '../../worker/webhooks/signing-keys.ts';
 import { fakeUpstream, goodAnswer } from './fake-upstream.ts';
@@ -134,6 +135,11 @@ const ALLOWED = [
 ];
 const table = Object.entries(REFUSED).flatMap(([reason, urls]) => urls.map((url) => ({ reason, url })));
 const picture = () => new Response(Uint8Array.of(1));
+const from = (fetch: ImageSources['fetch']): ImageSources => ({
+  fetch,
+  uploads: noUploads,
+  signal: new AbortController().signal,
+});
 
 /** What came of loading an image: the URLs that were fetched, and why no more. */
 async function load(url: string, answers: (() => Response)[]): Promise<{ fetched: string[]; refused: string | null }> {
@@ -143,7 +149,7 @@ async function load(url: string, answers: (() => Response)[]): Promise<{ fetched
     return (answers[fetched.length - 1] ?? picture)();
   };
   try {
-    await loadImage(url, 'image', fetcher, new AbortController().signal);
+    await loadImage(url, 'image', from(fetcher));
     return { fetched, refused: null };
   } catch (error) {
     if (error instanceof RequestError && error.failure.kind === 'image-unreachable') {
@@ -168,7 +174,7 @@ describe('an image URL', () => {
   it.each(NO_URL)('is not fetched where it is none: %j', async (url) => {
     const { fetched, refused } = await load(url, []);
     expect(fetched).toEqual([]);
-    expect(refused).toContain('it is not a data: or https: URL');
+    expect(refused).toContain('it is not a data:, https: or r2: URL');
   });
 
   it.each(ALLOWED)('is fetched: %s', async (url) => {
@@ -210,7 +216,7 @@ describe('a request for an image', () => {
       expect(init.redirect).toBe('manual');
       return seen.length === 1 ? redirect('https://cdn.example/')() : picture();
     };
-    await loadImage('https://example.com/', 'image', fetcher, new AbortController().signal);
+    await loadImage('https://example.com/', 'image', from(fetcher));
     const headers = [
       ['accept', 'image/jpeg, image/png, image/webp, image/gif'],
       ['user-agent', 'vora-edge'],
@@ -224,7 +230,7 @@ describe('a request for an image', () => {
       new Promise<Response>((_resolve, reject) => {
         signal?.addEventListener('abort', () => reject(new Error('aborted')));
       });
-    const loading = loadImage('https://example.com/', 'image', waits, client.signal);
+    const loading = loadImage('https://example.com/', 'image', { ...from(waits), signal: client.signal });
     client.abort();
     await expect(loading).rejects.toThrow(RequestError);
   });

@@ -15,6 +15,7 @@ import { sightOfModel } from '../named-bundles.ts';
 import { openRequest } from '../request-context.ts';
 import { boundAnswer, callsOf } from '../tenants/admit.ts';
 import { tenantOwner } from '../owner.ts';
+import type { ReadUpload } from '../uploads.ts';
 import type { Upstream } from '../upstream-config.ts';
 
 export interface Inference {
@@ -29,6 +30,7 @@ export interface InferSeams {
   settings: TenantSettings;
   /** A new id for this try. */
   attempt: string;
+  uploads: ReadUpload;
   /** Told what this try cost, be it answered or failed. */
   report: (calls: Call[]) => Promise<void>;
   waitUntil: (work: Promise<unknown>) => void;
@@ -41,7 +43,7 @@ const PATIENT = { 'x-stainless-timeout': String(JOB_TRY_TIMEOUT_SECONDS) };
 export async function infer(
   payload: JobPayload,
   image: Uint8Array<ArrayBuffer> | null,
-  { deps, tenant, settings, attempt, report, waitUntil }: InferSeams,
+  { deps, tenant, settings, attempt, uploads, report, waitUntil }: InferSeams,
 ): Promise<Inference> {
   const { task } = payload;
   const chat = boundAnswer(
@@ -61,6 +63,7 @@ export async function infer(
     },
   );
   context.owner = tenantOwner(tenant, settings);
+  context.uploads = uploads;
   const { record, stopwatch } = context;
   let calls: Call[] = [];
   record.note({ route: 'job' });

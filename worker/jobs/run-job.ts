@@ -1,11 +1,11 @@
 import type { JobEnd, JobError } from '../../src/core/jobs/job.ts';
 import type { JobPayload } from '../../src/core/jobs/job-request.ts';
-import { IMAGE_MAX_BYTES } from '../../src/core/limits.ts';
 import { RequestError, toWireError } from '../../src/core/protocol/failure.ts';
 import type { Deps } from '../deps.ts';
 import { failureOf, isRetryable } from '../error-response.ts';
 import { loadImage } from '../load-image.ts';
 import { type Tenancy, type TenantStub, tenantStub } from '../tenants/tenancy.ts';
+import { tenantUploads } from '../uploads.ts';
 import { infer } from './infer.ts';
 import { type JobStore, openJobStore } from './job-store.ts';
 import type { Steps } from './steps.ts';
@@ -62,10 +62,12 @@ async function takeIn({ params, deps, tenancy }: JobRun, stub: TenantStub, store
     return { kind: 'stop' };
   }
   const { source } = await payloadOf(params, store);
+  const uploads = tenantUploads(tenancy.uploads, params.tenant);
   if (source?.from === 'url') {
-    await store.putImage(params.job, await loadImage(source.url, 'image', deps.fetch, new AbortController().signal));
+    const { signal } = new AbortController();
+    await store.putImage(params.job, await loadImage(source.url, 'image', { fetch: deps.fetch, uploads, signal }));
   } else if (source?.from === 'upload') {
-    await store.putImage(params.job, await readUpload(tenancy, params.tenant, source.key));
+    await store.putImage(params.job, await uploads(source.key, 'image'));
   }
   return { kind: 'done' };
 }
@@ -88,6 +90,7 @@ async function ask(run: JobRun, stub: TenantStub, store: JobStore): Promise<Step
       tenant: params.tenant,
       settings,
       attempt,
+      uploads: tenantUploads(tenancy.uploads, params.tenant),
       waitUntil,
       report: (calls) => stub.reportJob(params.job, attempt, calls),
     });
@@ -112,18 +115,6 @@ async function payloadOf({ job }: JobParams, store: JobStore): Promise<JobPayloa
     throw new RequestError({ kind: 'no-such-resource', what: 'payload of the job', id: job });
   }
   return payload;
-}
-
-async function readUpload({ uploads }: Tenancy, tenant: string, key: string): Promise<Uint8Array<ArrayBuffer>> {
-  const object = await uploads.get(`${tenant}/${key}`);
-  if (object === null) {
-    throw new RequestError({ kind: 'image-unreachable', param: 'image', message: 'There is no such upload' });
-  }
-  if (object.size > IMAGE_MAX_BYTES) {
-    const message = `The image is larger than ${IMAGE_MAX_BYTES} bytes`;
-    throw new RequestError({ kind: 'image-too-large', param: 'image', message });
-  }
-  return new Uint8Array(await object.arrayBuffer());
 }
 
 /** A fault that trying again does not heal is a result; any other is thrown, for the platform to try again. */

@@ -1,9 +1,10 @@
 import * as z from 'zod';
-import { JOB_REF_MAX_CHARS, JOBS_PER_CALL_MAX, UPLOAD_KEY_MAX_CHARS, WEBHOOK_URL_MAX_CHARS } from '../limits.ts';
+import { JOB_REF_MAX_CHARS, JOBS_PER_CALL_MAX, WEBHOOK_URL_MAX_CHARS } from '../limits.ts';
 import { type ChatRequest, parseChatRequest } from '../protocol/chat-request.ts';
 import { RequestError } from '../protocol/failure.ts';
 import { type ImageTask, imageTaskSchemas, parseImageTask, type TaskPrompts } from '../protocol/image-task-request.ts';
 import { invalidRequest } from '../protocol/request-field.ts';
+import { uploadKeyOf } from '../protocol/upload-key.ts';
 import { PAYLOADS } from '../webhooks/event.ts';
 import { CAPTION_FORMAT } from './structured-caption.ts';
 
@@ -162,21 +163,14 @@ export function chatOf({ task, fields }: JobPayload, options: JobOptions): ChatR
 }
 
 function imageSource(text: string, param: string): ImageSource {
-  const key = /^r2:(.+)$/s.exec(text)?.[1];
-  if (key === undefined) {
-    if (!/^(data|https):/i.test(text)) {
-      throw refusal(param, `${param}: expected a data: URL, an https: URL or r2:KEY`);
-    }
-    return { from: 'url', url: text };
+  const key = uploadKeyOf(text, param);
+  if (key !== null) {
+    return { from: 'upload', key };
   }
-  if (key.length > UPLOAD_KEY_MAX_CHARS) {
-    throw refusal(param, `${param}: the key is longer than ${UPLOAD_KEY_MAX_CHARS} characters`);
+  if (!/^(data|https):/i.test(text)) {
+    throw refusal(param, `${param}: expected a data: URL, an https: URL or r2:KEY`);
   }
-  // R2 takes a key as it stands; whatever else holds uploads may take `..` for the folder above, which is not the tenant's.
-  if (key.split('/').some((part) => part === '.' || part === '..')) {
-    throw refusal(param, `${param}: a key has no '.' or '..' between slashes`);
-  }
-  return { from: 'upload', key };
+  return { from: 'url', url: text };
 }
 
 function refusal(param: string, message: string): RequestError {

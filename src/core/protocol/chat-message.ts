@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { IMAGE_UUID_MAX_CHARS, PARTS_PER_MESSAGE_MAX } from '../limits.ts';
+import { IMAGE_SOURCE } from './image-source.ts';
 import { dropNeutralFields } from './request-field.ts';
 import { orString } from './string-form.ts';
 import { type ToolCall, toolCallId, toolCalls } from './tool.ts';
@@ -25,7 +26,10 @@ export type PartsAllowed = 'client' | 'endpoint';
 
 const textPart = z.strictObject({ type: z.literal('text'), text: z.string() });
 
-const imageUrl = z.strictObject({ url: z.string().min(1), detail: z.enum(['auto', 'low', 'high']).default('auto') });
+const imageUrl = z.strictObject({
+  url: z.string().min(1).describe(IMAGE_SOURCE),
+  detail: z.enum(['auto', 'low', 'high']).default('auto'),
+});
 
 const imagePart = z
   .strictObject({ type: z.literal('image_url'), image_url: imageUrl })

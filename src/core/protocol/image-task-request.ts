@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { ANSWER_TOKENS_MAX, MODEL_NAME_MAX_CHARS, PROMPT_TEXT_MAX_CHARS } from '../limits.ts';
 import { type ChatRequest, parseChatRequest } from './chat-request.ts';
 import { RequestError } from './failure.ts';
+import { IMAGE_SOURCE } from './image-source.ts';
 import { dropNeutralFields, invalidRequest } from './request-field.ts';
 
 /** One question about one image, on a route of its own: `/v1/caption`, `/v1/ocr`, `/v1/vqa`. */
@@ -11,7 +12,7 @@ export type ImageTask = 'caption' | 'ocr' | 'vqa';
 export type TaskPrompts = Record<Exclude<ImageTask, 'vqa'>, string>;
 
 const common = {
-  image: z.string().min(1).describe('A data: URL in base64 or an https: URL; JPEG, PNG, WebP or GIF'),
+  image: z.string().min(1).describe(IMAGE_SOURCE),
   model: z.string().min(1).max(MODEL_NAME_MAX_CHARS).optional().describe('Absent: the default model'),
   max_tokens: z.int().min(1).max(ANSWER_TOKENS_MAX).optional().describe('Longest answer in tokens'),
   temperature: z.number().min(0).max(2).default(0).describe('0 always gives the most likely answer'),

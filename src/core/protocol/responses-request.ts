@@ -10,6 +10,7 @@ import {
 } from '../limits.ts';
 import { type ChatRequest, parseChatRequest } from './chat-request.ts';
 import { RequestError } from './failure.ts';
+import { IMAGE_SOURCE } from './image-source.ts';
 import { dropNeutralFields, inTermsOf, invalidRequest } from './request-field.ts';
 import { orString } from './string-form.ts';
 
@@ -40,7 +41,7 @@ const inputText = z.strictObject({ type: z.literal('input_text'), text: z.string
 
 const inputImage = z.strictObject({
   type: z.literal('input_image'),
-  image_url: z.string().min(1).describe('A data: URL in base64 or an https: URL; JPEG, PNG, WebP or GIF'),
+  image_url: z.string().min(1).describe(IMAGE_SOURCE),
   detail: z.enum(['auto', 'low', 'high']).default('auto'),
 });
 
