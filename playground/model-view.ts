@@ -3,7 +3,7 @@ import { decodeGif } from '../src/core/image/gif-codec.ts';
 import { jpegEighths } from '../src/core/image/jpeg-scale.ts';
 import { uprightSize } from '../src/core/image/orientation.ts';
 import { rowsOf } from '../src/core/image/pixel-rows.ts';
-import { preprocess } from '../src/core/image/preprocess.ts';
+import { preprocess, type StoredImage } from '../src/core/image/preprocess.ts';
 import type { Rgb } from '../src/core/image/rgb.ts';
 import { type ImageHeader, sniffImage } from '../src/core/image/sniff.ts';
 import type { ResizeMode } from '../src/core/model/manifest.ts';
@@ -41,9 +41,12 @@ export async function viewAsModel(file: Blob, vision: VisionFacts): Promise<Mode
     const input = await preprocess(header, decodeGif(bytes, header, 'picture'), vision, 'picture');
     return { ...inPatches(input, vision), given: uprightSize(header, header.orientation), caveat: null };
   }
-  const { width, height, rgba } = await decode(new Blob([blankExif(bytes, header.format)]));
+  const isAvif = header.format === 'avif';
+  const { width, height, rgba } = await decode(new Blob([isAvif ? bytes : blankExif(bytes, header.format)]));
   const caveat = caveatOf(header, rgba);
-  const input = await preprocess(header, rowsOf({ width, height, data: dropAlpha(rgba, rgba) }), vision, 'picture');
+  // What turns an AVIF is no EXIF, and every browser heeds it.
+  const stored: StoredImage = isAvif ? { width, height, orientation: 1 } : header;
+  const input = await preprocess(stored, rowsOf({ width, height, data: dropAlpha(rgba, rgba) }), vision, 'picture');
   return { ...inPatches(input, vision), given: uprightSize(header, header.orientation), caveat };
 }
 
@@ -54,6 +57,9 @@ function caveatOf(header: ImageHeader, rgba: Uint8Array): string | null {
   }
   if (header.format === 'jpeg' && jpegEighths(header) < 8) {
     return 'The worker decodes so large a photo at a smaller size, which may differ by single levels of brightness.';
+  }
+  if (header.format === 'avif') {
+    return 'The worker makes the colours of an AVIF by other rounding, which may differ by single levels of brightness.';
   }
   const rare = header.format === 'jpeg' ? header.components === 4 : header.format === 'png' && header.grey16;
   return rare ? 'A browser reads the colours of such a file in a way of its own.' : null;

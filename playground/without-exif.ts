@@ -1,7 +1,6 @@
 import { crc32 } from '../src/core/bytes/crc32.ts';
 import { readJpegHeader } from '../src/core/image/jpeg-header.ts';
 import { readPngHeader } from '../src/core/image/png-header.ts';
-import type { ImageHeader } from '../src/core/image/sniff.ts';
 import { readWebpHeader } from '../src/core/image/webp-header.ts';
 
 const READERS = { jpeg: readJpegHeader, png: readPngHeader, webp: readWebpHeader };
@@ -10,10 +9,7 @@ const READERS = { jpeg: readJpegHeader, png: readPngHeader, webp: readWebpHeader
  * Blanks a file's EXIF, in place, so that every browser decodes the pixels as stored: Chromium turns JPEG and PNG even when
  * told not to, and never turns WebP.
  */
-export function blankExif(
-  bytes: Uint8Array<ArrayBuffer>,
-  format: Exclude<ImageHeader['format'], 'gif'>,
-): Uint8Array<ArrayBuffer> {
+export function blankExif(bytes: Uint8Array<ArrayBuffer>, format: keyof typeof READERS): Uint8Array<ArrayBuffer> {
   const { exif } = READERS[format](bytes, 'picture').metadata;
   if (exif !== undefined) {
     exif.fill(0);

@@ -49,7 +49,7 @@ describe('architecture', () => {
   });
 
   it('keeps the core pure: no runtime, no clock, no randomness', () => {
-    const packages = ['zod', 'eventsource-parser', '@huggingface/jinja', '@huggingface/tokenizers'];
+    const packages = ['zod', 'eventsource-parser', '@huggingface/jinja', '@huggingface/tokenizers', '@jsquash/avif'];
     const impure = /\b(Date\.now|new Date\(|performance\.now|Math\.random|setTimeout|setInterval|process\.|Buffer\.)/;
     const core = files.filter((file) => layerOf(file.path) === 'src/core');
     const imports = core.flatMap((file) =>

@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { compileAvif } from './compile-avif.ts';
 import { compileC } from './compile-c.ts';
 import { jpegDecoder } from './compile-jpeg.ts';
 import { compileKernel } from './compile-kernel.ts';
@@ -23,6 +24,7 @@ export const MODULES: readonly WasmModule[] = [
   { binary: 'jpeg-decoder/decoder.wasm', compile: () => compileC(jpegDecoder, process.env) },
   { binary: 'png-decoder/decoder.wasm', compile: () => compileC(pngDecoder, process.env) },
   { binary: 'webp-decoder/decoder.wasm', compile: () => compileC(webpDecoder, process.env) },
+  { binary: 'avif-decoder/decoder.wasm', compile: compileAvif },
 ];
 
 /** In the form of sha256sum. */

@@ -4,12 +4,13 @@ import type { Rgb } from '../src/core/image/rgb.ts';
 import type { ImageHeader } from '../src/core/image/sniff.ts';
 import { IMAGE_DECODES_MAX } from '../src/core/limits.ts';
 import type { VisionFacts } from '../src/core/model/manifest.ts';
+import avif from '../wasm/avif-decoder/decoder.wasm';
 import jpeg from '../wasm/jpeg-decoder/decoder.wasm';
 import png from '../wasm/png-decoder/decoder.wasm';
 import webp from '../wasm/webp-decoder/decoder.wasm';
 import { createGate } from './gate.ts';
 
-const decoder = createDecoder({ jpeg, png, webp });
+const decoder = createDecoder({ jpeg, png, webp, avif });
 
 /** Runs a decode, no more than IMAGE_DECODES_MAX at once in this isolate: others wait. */
 export const inTurn = createGate(IMAGE_DECODES_MAX);

@@ -83,7 +83,7 @@ async function download(
         throw unreachable(hop === 0 ? `${reason}` : `it redirects to a URL that may not be fetched: ${reason}`);
       }
       const response = await fetcher(url.href, {
-        headers: { accept: 'image/jpeg, image/png, image/webp, image/gif', 'user-agent': 'vora-edge' },
+        headers: { accept: 'image/jpeg, image/png, image/webp, image/avif, image/gif', 'user-agent': 'vora-edge' },
         redirect: 'manual',
         signal: AbortSignal.any([timeout, signal]),
       });

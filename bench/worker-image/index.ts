@@ -5,6 +5,7 @@ import type { VisionFacts } from '../../src/core/model/manifest.ts';
 import { RequestError } from '../../src/core/protocol/failure.ts';
 import { decodeImage, inTurn } from '../../worker/decode-image.ts';
 import type { PatchEmbed } from '../../worker/env.ts';
+import avif from '../../wasm/avif-decoder/decoder.wasm';
 import jpeg from '../../wasm/jpeg-decoder/decoder.wasm';
 import png from '../../wasm/png-decoder/decoder.wasm';
 import webp from '../../wasm/webp-decoder/decoder.wasm';
@@ -19,7 +20,7 @@ interface BenchEnv {
 /** VoRA-7B's input. */
 const VISION = { imageSize: 448, patchSize: 14, resize: { mode: 'square' } } as VisionFacts;
 
-const decoder = createDecoder({ jpeg, png, webp });
+const decoder = createDecoder({ jpeg, png, webp, avif });
 let embedder: ReturnType<typeof createPatchEmbedder> | undefined;
 
 /**

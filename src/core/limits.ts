@@ -50,6 +50,13 @@ export const IMAGE_MAX_EDGE_PX = 16_384;
 export const IMAGE_MAX_ASPECT_RATIO = 200;
 /** Size of a GIF's first picture and its canvas: one byte a pixel is held. */
 export const GIF_MAX_PIXELS = 16_777_216;
+/** Size of an AVIF, which is decoded whole, at up to 22 bytes a pixel and a second of CPU a megapixel or two: 1920 × 1080 and a
+ * little. */
+export const AVIF_MAX_PIXELS = 2_097_152;
+/** What the AVIF decoder may hold, file included: less than others, for the whole picture stands beside it as RGBA. */
+export const AVIF_HEAP_MAX_BYTES = 48 * 1024 * 1024;
+/** Frames in an AVIF's picture: a still one has one, a layered one up to four (AVIF, 4.2), and each costs a whole decode. */
+export const AVIF_FRAMES_MAX = 4;
 /** Scans of a progressive JPEG: each walks the whole picture, for a few bytes of file; encoders write about ten. */
 export const JPEG_SCANS_MAX = 100;
 /** Images in one request; each is hundreds of prompt tokens. */

@@ -1,4 +1,5 @@
 import { deflateSync } from 'node:zlib';
+import sharp, { type AvifOptions } from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { watchIsolate, type IsolateMemory } from '../../bench/isolate-memory.ts';
 import { buildWorker, type BuiltWorker, startBuiltWorker, type WorkerModules } from '../../examples/built-worker.ts';
@@ -57,6 +58,13 @@ function flatPng(width: number, height: number): Uint8Array {
   return bytes(PNG_SIGNATURE, header, pngChunk('IDAT', data), pngChunk('IEND', new Uint8Array()));
 }
 
+/** Noise that was compressed as photos are, of as many pixels as are taken; or, at full quality, far more to decode. */
+async function noisyAvif(width: number, height: number, options: AvifOptions): Promise<Uint8Array> {
+  const noise = { type: 'gaussian', mean: 128, sigma: 12 } as const;
+  const picture = sharp({ create: { width, height, channels: 3, background: '#808080', noise } });
+  return new Uint8Array(await picture.avif({ effort: 0, ...options }).toBuffer());
+}
+
 const photo48 = paddedJpeg(flatJpeg(8064, 6048), PHOTO_BYTES);
 
 describe('an isolate that gets one large picture after another', () => {
@@ -70,6 +78,35 @@ describe('an isolate that gets one large picture after another', () => {
     ['48 MP PNG', () => [flatPng(8000, 6000)], 200],
     ['20 000 × 20 000 PNG', () => [flatPng(20_000, 20_000)], 413],
     ['two photos in one request', () => [photo48, photo48], 200],
+  ] as const)('%s: answered within its memory, and so is the next request', async (_, images, status) => {
+    expect(await ask(...images())).toBe(status);
+    expect(await ask(flatJpeg(640, 480))).toBe(200);
+    expect(await memory.peakBytes()).toBeLessThan(ISOLATE_MAX_BYTES);
+  });
+});
+
+/** Its decoder shares a memory with the others, which only grows, and has the whole picture beside it. */
+describe('an isolate that gets AVIF after a progressive photo', () => {
+  let photo: Uint8Array;
+  let full: Uint8Array;
+  let heavy: Uint8Array;
+
+  beforeAll(async () => {
+    photo = await noisyAvif(2048, 1024, { quality: 60, chromaSubsampling: '4:2:0' });
+    full = await noisyAvif(1600, 1200, { quality: 60, chromaSubsampling: '4:4:4' });
+    heavy = await noisyAvif(1024, 1024, { lossless: true });
+    await start();
+    await ask(flatJpeg(4032, 3024, { progressive: true }));
+    // The photo's garbage and this decoder's memory were never there together.
+    await memory.restart();
+  });
+  afterAll(stop);
+
+  it.each([
+    ['2 MP', () => [photo], 200],
+    ['2 MP, colours in full', () => [full], 200],
+    ['eight of 2 MP in one request', () => Array<Uint8Array>(8).fill(photo), 200],
+    ['1 MP, lossless', () => [heavy], 413],
   ] as const)('%s: answered within its memory, and so is the next request', async (_, images, status) => {
     expect(await ask(...images())).toBe(status);
     expect(await ask(flatJpeg(640, 480))).toBe(200);

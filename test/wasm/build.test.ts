@@ -22,7 +22,9 @@ describe.each(MODULES)('$binary', (module) => {
     const allowed = ['env.memory', 'env.pull', 'env.give', 'env.fail'];
     const compiled = await WebAssembly.compile(await readFile(join(WASM, binary)));
     const imports = WebAssembly.Module.imports(compiled).map(({ module: from, name }) => `${from}.${name}`);
-    expect(imports.filter((name) => !allowed.includes(name))).toEqual([]);
+    // Emscripten's glue gives its modules functions of one letter.
+    const isOfGlue = (name: string) => binary.startsWith('avif') && /^a\.[a-zA-Z]$/.test(name);
+    expect(imports.filter((name) => !allowed.includes(name) && !isOfGlue(name))).toEqual([]);
   });
 });
 

@@ -218,7 +218,7 @@ describe('a request for an image', () => {
     };
     await loadImage('https://example.com/', 'image', from(fetcher));
     const headers = [
-      ['accept', 'image/jpeg, image/png, image/webp, image/gif'],
+      ['accept', 'image/jpeg, image/png, image/webp, image/avif, image/gif'],
       ['user-agent', 'vora-edge'],
     ];
     expect(seen).toEqual([headers, headers]);

@@ -1,3 +1,4 @@
+import { createAvifCodec } from './avif-codec.ts';
 import { decodeGif } from './gif-codec.ts';
 import { createJpegCodec } from './jpeg-codec.ts';
 import { jpegEighths } from './jpeg-scale.ts';
@@ -18,7 +19,8 @@ export interface Decoder {
    * rows are read.
    *
    * Peak memory beside the file, codec heap included: a few rows, but 2 bytes a sample for a JPEG of several scans, 3 bytes a
-   * pixel for an interlaced PNG, 4 for a lossless WebP, 1 for a GIF, and for every WebP the file once more.
+   * pixel for an interlaced PNG, 4 for a lossless WebP, 1 for a GIF, and for every WebP the
+   * file once more; an AVIF's whole picture several times, within AVIF_HEAP_MAX_BYTES, and 4 for its RGBA beside the heap.
    */
   open(file: Uint8Array, header: ImageHeader, param: string): Promise<PixelRows>;
 }
@@ -29,6 +31,7 @@ export function createDecoder(modules: CodecModules): Decoder {
   const openJpeg = createJpegCodec(modules.jpeg, heap);
   const openPng = createPngCodec(modules.png, heap);
   const openWebp = createWebpCodec(modules.webp, heap);
+  const openAvif = createAvifCodec(modules.avif, heap);
   return {
     async open(file, header, param) {
       switch (header.format) {
@@ -40,6 +43,8 @@ export function createDecoder(modules: CodecModules): Decoder {
           return openWebp(file, header, param);
         case 'gif':
           return decodeGif(file, header, param);
+        case 'avif':
+          return openAvif(file, header, param);
       }
     },
   };

@@ -50,10 +50,11 @@ export function createDecoderHeap(): DecoderHeap {
   return { memory: null, dirtyBytes: 0 };
 }
 
-/** The memory, full of zeros. */
-function emptied(heap: DecoderHeap): WebAssembly.Memory {
+/** The memory, full of zeros and of so many pages at least. */
+export function emptied(heap: DecoderHeap, pages = STATIC_PAGES): WebAssembly.Memory {
   heap.memory ??= new WebAssembly.Memory({ initial: STATIC_PAGES, maximum: MAX_PAGES });
   new Uint8Array(heap.memory.buffer, 0, heap.dirtyBytes).fill(0);
+  heap.memory.grow(Math.max(0, pages - heap.memory.buffer.byteLength / PAGE_BYTES));
   return heap.memory;
 }
 

@@ -1,4 +1,6 @@
 import {
+  AVIF_HEAP_MAX_BYTES,
+  AVIF_MAX_PIXELS,
   DECODER_HEAP_MAX_BYTES,
   GIF_MAX_PIXELS,
   IMAGE_MAX_ASPECT_RATIO,
@@ -8,9 +10,10 @@ import {
   PNG_MAX_PIXELS,
   WEBP_MAX_PIXELS,
 } from '../limits.ts';
+import { readAvifHeader } from './avif-header.ts';
 import { orientationOf } from './exif.ts';
 import { type GifFrame, readGifHeader } from './gif-header.ts';
-import { foreignFormat } from './foreign-format.ts';
+import { foreignFormat, isAvif } from './foreign-format.ts';
 import { imageTooLarge, invalidImage, unsupportedImage } from './image-failure.ts';
 import { readJpegHeader } from './jpeg-header.ts';
 import type { Orientation } from './orientation.ts';
@@ -19,13 +22,21 @@ import { readWebpHeader } from './webp-header.ts';
 
 /** The rest is for what a decoder needs beside the picture. */
 const HELD_MAX_BYTES = DECODER_HEAP_MAX_BYTES - 4 * 1024 * 1024;
-const MAX_PIXELS = { jpeg: JPEG_MAX_PIXELS, png: PNG_MAX_PIXELS, webp: WEBP_MAX_PIXELS, gif: GIF_MAX_PIXELS };
+const heldMaxBytes = (format: ImageHeader['format']) => (format === 'avif' ? AVIF_HEAP_MAX_BYTES : HELD_MAX_BYTES);
+const MAX_PIXELS = {
+  jpeg: JPEG_MAX_PIXELS,
+  png: PNG_MAX_PIXELS,
+  webp: WEBP_MAX_PIXELS,
+  gif: GIF_MAX_PIXELS,
+  avif: AVIF_MAX_PIXELS,
+};
 /** Which files of a format are held as a whole, and which are not. */
 const HELD = {
   jpeg: ['progressive', 'baseline JPEG'],
   png: ['interlaced', 'PNG without interlacing'],
   webp: ['lossless', 'lossy WebP'],
   gif: ['a GIF', 'JPEG'],
+  avif: ['an AVIF', 'JPEG'],
 } as const;
 
 interface Stored {
@@ -42,7 +53,8 @@ export type ImageHeader =
   | (Stored & { readonly format: 'jpeg'; readonly components: number })
   | (Stored & { readonly format: 'png'; readonly grey16: boolean })
   | (Stored & { readonly format: 'webp' })
-  | (Stored & { readonly format: 'gif'; readonly frame: GifFrame });
+  | (Stored & { readonly format: 'gif'; readonly frame: GifFrame })
+  | (Stored & { readonly format: 'avif'; readonly auxiliaryAt: readonly number[] });
 
 /**
  * Reads format, size and orientation from the container, before any decode and without trusting a declared MIME type.
@@ -90,6 +102,7 @@ const readers = {
     const header = readGifHeader(bytes, param);
     return { format: 'gif', ...header, heldBytes: header.frame.width * header.frame.height, orientation: 1 };
   },
+  avif: (bytes: Uint8Array, param: string): ImageHeader => ({ format: 'avif', ...readAvifHeader(bytes, param) }),
 };
 
 function formatOf(bytes: Uint8Array, param: string): ImageHeader['format'] {
@@ -106,6 +119,9 @@ function formatOf(bytes: Uint8Array, param: string): ImageHeader['format'] {
   if (/^GIF8[79]a/.test(magic)) {
     return 'gif';
   }
+  if (isAvif(bytes)) {
+    return 'avif';
+  }
   throw unsupportedImage(param, foreignFormat(bytes));
 }
 
@@ -119,13 +135,13 @@ function checkSize(header: ImageHeader, param: string): void {
     throw imageTooLarge(param, `${size}; the longest edge may have ${IMAGE_MAX_EDGE_PX} px`);
   }
   if (width * height > MAX_PIXELS[format]) {
-    throw imageTooLarge(param, `${size}; a ${format.toUpperCase()} may have ${MAX_PIXELS[format]} pixels`);
+    throw imageTooLarge(param, `${size}; the limit for ${format.toUpperCase()} is ${MAX_PIXELS[format]} pixels`);
   }
-  if (header.heldBytes > HELD_MAX_BYTES) {
+  if (header.heldBytes > heldMaxBytes(format)) {
     const [held, rowByRow] = HELD[format];
     throw imageTooLarge(
       param,
-      `${size} and ${held}: to hold it takes ${header.heldBytes} bytes; the limit is ${HELD_MAX_BYTES}. ` +
+      `${size} and ${held}: to hold it takes ${header.heldBytes} bytes; the limit is ${heldMaxBytes(format)}. ` +
         `A ${rowByRow} of this size is taken`,
     );
   }

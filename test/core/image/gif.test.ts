@@ -88,13 +88,13 @@ describe('the first frame of a GIF', () => {
 describe('a format without a decoder', () => {
   const box = (brand: string) => Uint8Array.from(`\0\0\0\x18ftyp${brand}\0\0\0\0`, (c) => c.charCodeAt(0));
   it.each([
-    ['AVIF', box('avif')],
+    ['an AVIF sequence', box('avis')],
     ['HEIC', box('heic')],
     ['HEIF', box('mif1')],
     ['BMP', new Uint8Array([0x42, 0x4d, 0, 0])],
     ['TIFF', new Uint8Array([0x49, 0x49, 0x2a, 0])],
   ])('%s is called by its name, and what to send instead is told', (name, file) => {
     expect(() => sniffImage(file, PARAM)).toThrow(refusal('unsupported-image'));
-    expect(() => sniffImage(file, PARAM)).toThrow(`The image is ${name}; send it as JPEG, PNG, WebP or GIF`);
+    expect(() => sniffImage(file, PARAM)).toThrow(`The image is ${name}; send it as JPEG, PNG, WebP, AVIF or GIF`);
   });
 });

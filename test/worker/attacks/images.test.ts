@@ -26,6 +26,7 @@ beforeAll(async () => {
       ],
       webp: [await golden('webp-lossy.webp'), await golden('webp-lossy-alpha.webp'), await golden('exif-8-webp.webp')],
       gif: [await parity('gif-05.gif'), await parity('gif-10.gif')],
+      avif: [await parity('avif-09.avif'), await parity('avif-22.avif'), await parity('avif-26.avif')],
     },
     decoder,
   );

@@ -24,6 +24,7 @@ const seeds: ImageSeeds = {
   png: seedsOf('.png'),
   webp: seedsOf('.webp'),
   gif: seedsOf('.gif', PARITY),
+  avif: seedsOf('.avif', PARITY),
 };
 
 /** Over the goldens' files and the decoders as Node runs them. */
