@@ -1,6 +1,7 @@
 import { cloudflareTest } from '@cloudflare/vitest-plugin';
 import { defineConfig } from 'vitest/config';
 import { serveRepositoryFile } from './test/support/serve-repository-file.ts';
+import { serveStalls } from './test/support/serve-stalls.ts';
 
 export default defineConfig({
   test: {
@@ -22,7 +23,7 @@ export default defineConfig({
             wrangler: { configPath: './wrangler.toml' },
             // workerd has no file system: fixtures and artifacts reach the tests through this binding.
             miniflare: {
-              serviceBindings: { FILES: serveRepositoryFile },
+              serviceBindings: { FILES: serveRepositoryFile, STALLS: serveStalls },
               kvNamespaces: ['KEY_RECORDS'],
               // Tests run jobs step by step themselves; test/e2e has the real Workflows.
               workflows: {

@@ -1,4 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import { env } from 'cloudflare:workers';
+import { describe, expect, it } from 'vitest';
+import { IMAGE_MAX_BYTES } from '../../src/core/limits.ts';
 import { RequestError } from '../../src/core/protocol/failure.ts';
 import { type ImageSources, loadImage } from '../../worker/load-image.ts';
 import { noUploads } from '../../worker/uploads.ts';
@@ -6,6 +9,10 @@ import { sendWebhook } from '../../worker/webhooks/send.ts';
 import { newSigningPair } from '../../worker/webhooks/signing-keys.ts';
 import { fakeUpstream, goodAnswer } from './fake-upstream.ts';
 import { tenantApp } from './tenants/tenant-app.ts';
+
+/** As a test waits for it, and what timers and clocks may be apart. */
+const TIMEOUT_MS = 300;
+const CLOCK_MS = 20;
 
 const IP = 'its host is an IP address';
 const NAME = 'its host is not a public name';
@@ -209,6 +216,22 @@ describe('a redirect', () => {
 });
 
 describe('a request for an image', () => {
+  it('is cut off past its limit of bytes, whatever the host declares', async () => {
+    const endless = new ReadableStream<Uint8Array>({ pull: (out) => out.enqueue(new Uint8Array(1 << 20)) });
+    const loading = loadImage(
+      'https://example.com/',
+      'image',
+      from(async () => new Response(endless)),
+    );
+    await expect(loading).rejects.toThrow(`larger than ${IMAGE_MAX_BYTES} bytes`);
+  });
+
+  it.each([201, 203, 206, 304, 404, 500])('takes nothing from an answer of status %i', async (status) => {
+    const body = status === 304 ? null : 'a picture of the error';
+    const { refused } = await load('https://example.com/', [() => new Response(body, { status })]);
+    expect(refused).toContain(`its host answered ${status}`);
+  });
+
   it('says what it takes and who asks, and nothing of the client', async () => {
     const seen: [string, string][][] = [];
     const fetcher = async (url: string, init: RequestInit) => {
@@ -223,6 +246,23 @@ describe('a request for an image', () => {
     ];
     expect(seen).toEqual([headers, headers]);
   });
+
+  it.each([
+    ['does not answer', '/silent'],
+    ['redirects to one that does not answer', '/redirect'],
+    ['stops in the middle of its answer', '/stalled'],
+    ['draws its answer out', '/trickle'],
+  ])(
+    'ends after its time, where a host %s',
+    async (_, path) => {
+      const slow = (url: string, init: RequestInit) => env.STALLS.fetch(url, init);
+      const began = Date.now();
+      const loading = loadImage(`https://slow.example${path}`, 'image', { ...from(slow), timeoutMs: TIMEOUT_MS });
+      await expect(loading).rejects.toThrow(`no answer within ${TIMEOUT_MS} ms`);
+      expect(Date.now() - began).toBeGreaterThanOrEqual(TIMEOUT_MS - CLOCK_MS);
+    },
+    10_000,
+  );
 
   it('ends when the client leaves', async () => {
     const client = new AbortController();
