@@ -25,6 +25,7 @@ export default defineConfig({
             miniflare: {
               serviceBindings: { FILES: serveRepositoryFile, STALLS: serveStalls },
               kvNamespaces: ['KEY_RECORDS'],
+              images: { binding: 'IMAGES' },
               // Tests run jobs step by step themselves; test/e2e has the real Workflows.
               workflows: {
                 JOBS: { name: 'idle-jobs', className: 'Idle', scriptName: 'idle' },

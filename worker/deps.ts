@@ -2,6 +2,7 @@ import type { WarmEmbedder } from '../src/core/image/patch-embedder.ts';
 import { type Fleet, NEW_FLEET } from '../src/core/upstream/fleet.ts';
 import type { KnownSight } from '../src/core/upstream/sight.ts';
 import { assetFiles, type Bundle, openBundle, r2Files } from './bundle.ts';
+import { type ConvertImage, imagesBinding } from './convert-image.ts';
 import { type Config, readConfig } from './env.ts';
 import { type ImageMemory, imageMemory } from './image-memory.ts';
 import type { LogEntry } from './log-line.ts';
@@ -46,6 +47,8 @@ export interface Deps extends World {
   ownerNames: ((owner: string) => OwnerNames) | null;
   /** What is remembered of images between requests. */
   imageMemory: ImageMemory;
+  /** Null where the Images binding is not there. */
+  convert: ConvertImage | null;
   metrics: Metrics;
   /** Takes what is known of a request at its end. */
   record: (outcome: Outcome) => void;
@@ -88,6 +91,7 @@ export function createDeps(env: object, world: World): Deps {
     sights: new Map(),
     ownerNames: config.imageReuse === null ? null : holdOwnerNames(config.imageReuse.secret),
     imageMemory: imageMemory(caches.default),
+    convert: config.images === null ? null : imagesBinding(config.images),
     record: createRecorder({ log: world.log, metrics, analytics: config.analytics }),
   };
 }

@@ -36,6 +36,8 @@ export interface Config {
   metrics: 'off' | 'open' | ApiKeys;
   /** Where data points of requests go, if anywhere. */
   analytics: Pick<AnalyticsEngineDataset, 'writeDataPoint'> | null;
+  /** What converts pictures that no decoder here takes, if anything. */
+  images: Pick<ImagesBinding, 'input'> | null;
   /** What a model is asked on the routes that bring no question. */
   taskPrompts: (model: string) => TaskPrompts;
   /** In the order of their configuration. */
@@ -105,6 +107,7 @@ const settings = z.object({
   STREAM_GRACE_MS: numberVariable(z.int().min(0).max(STREAM_GRACE_MAX_MS).default(STREAM_GRACE_MS)),
   SELF_TEST: z.enum(['readyz', 'require']).default('readyz'),
   ANALYTICS: binding<AnalyticsEngineDataset>().optional(),
+  IMAGES: binding<ImagesBinding>().optional(),
   TASK_PROMPTS: taskPromptsSchema,
   PATCH_EMBED: z.enum(['kernel', 'onnxruntime']).default('kernel'),
   PLAYGROUND: z.enum(['on', 'off']).default('on'),
@@ -125,6 +128,7 @@ export function readConfig(env: object): Config {
     ...readVariables(auth, env),
     metrics: readVariables(metrics, env),
     analytics: vars.ANALYTICS ?? null,
+    images: vars.IMAGES ?? null,
     taskPrompts: vars.TASK_PROMPTS,
     bundle: readVariables(bundle, env),
     upstreams,

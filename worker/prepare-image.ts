@@ -2,8 +2,9 @@ import { f32ToBf16 } from '../src/core/bytes/float.ts';
 import { encodeTorchTensor } from '../src/core/bytes/torch-tensor.ts';
 import { encodePng } from '../src/core/image/encode-png.ts';
 import { patchify } from '../src/core/image/patchify.ts';
-import { type ImageHeader, sniffImage } from '../src/core/image/sniff.ts';
+import type { ImageHeader } from '../src/core/image/sniff.ts';
 import type { WireForm } from '../src/core/upstream/capability.ts';
+import { decodableImage } from './convert-image.ts';
 import type { Deps } from './deps.ts';
 import { decodeImage, inTurn } from './decode-image.ts';
 import { loadImage } from './load-image.ts';
@@ -44,7 +45,7 @@ type Load = () => Promise<LoadedImage>;
 export async function prepareImage(
   url: string,
   param: string,
-  deps: Pick<Deps, 'bundle' | 'embedder' | 'fetch'>,
+  deps: Pick<Deps, 'bundle' | 'convert' | 'embedder' | 'fetch'>,
   context: ImageContext,
 ): Promise<PreparedImage> {
   const { wire, stopwatch, signal, enclosed, uploads, reuse } = context;
@@ -52,7 +53,7 @@ export async function prepareImage(
     const file =
       enclosed.get(url) ??
       (await stopwatch.time('fetch', () => loadImage(url, param, { fetch: deps.fetch, uploads, signal })));
-    return { file, header: sniffImage(file, param) };
+    return decodableImage(file, param, deps.convert, stopwatch);
   };
   // A host may be slow, and others need not wait for it. The text of a data URL is enough to hold until its turn comes.
   const downloaded = /^data:/i.test(url) ? null : await load();

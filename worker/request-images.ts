@@ -39,7 +39,7 @@ export type OwnerReuse = Omit<ImageReuse, 'holder'>;
  */
 export function requestImages(
   chat: ChatRequest,
-  deps: Pick<Deps, 'bundle' | 'embedder' | 'fetch' | 'namedBundle'>,
+  deps: Pick<Deps, 'bundle' | 'convert' | 'embedder' | 'fetch' | 'namedBundle'>,
   context: Omit<ImageContext, 'wire' | 'reuse'>,
   reuse: OwnerReuse | null,
 ): RequestImages {
@@ -54,7 +54,7 @@ export function requestImages(
   async function prepare(sight: Sight, imageContext: ImageContext): Promise<PreparedImage[]> {
     const images: PreparedImage[] = [];
     for (const { url, param } of parts) {
-      images.push(await prepareImage(url, param, { ...sight, fetch: deps.fetch }, imageContext));
+      images.push(await prepareImage(url, param, { ...sight, fetch: deps.fetch, convert: deps.convert }, imageContext));
     }
     return images;
   }

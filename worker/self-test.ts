@@ -100,7 +100,9 @@ async function ask(
   };
   const sight = sightOfModel(deps, upstream);
   const images =
-    url === null ? [] : [await prepareImage(url, 'the self-test', { ...sight, fetch: deps.fetch }, context)];
+    url === null
+      ? []
+      : [await prepareImage(url, 'the self-test', { ...sight, fetch: deps.fetch, convert: null }, context)];
   const more = { ...serverFields(upstream), ...(logprobs ? { logprobs: true, top_logprobs: 1 } : {}) };
   const body = await callUpstream(deps, {
     upstream,

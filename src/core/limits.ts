@@ -55,6 +55,8 @@ export const GIF_MAX_PIXELS = 16_777_216;
 export const AVIF_MAX_PIXELS = 2_097_152;
 /** What the AVIF decoder may hold, file included: less than others, for the whole picture stands beside it as RGBA. */
 export const AVIF_HEAP_MAX_BYTES = 48 * 1024 * 1024;
+/** Longest edge of what Cloudflare Images makes of a picture: several times what a model sees, and a PNG that is decoded at ease. */
+export const CONVERTED_EDGE_MAX_PX = 2048;
 /** Frames in an AVIF's picture: a still one has one, a layered one up to four (AVIF, 4.2), and each costs a whole decode. */
 export const AVIF_FRAMES_MAX = 4;
 /** Scans of a progressive JPEG: each walks the whole picture, for a few bytes of file; encoders write about ten. */

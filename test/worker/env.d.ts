@@ -4,6 +4,8 @@ declare namespace Cloudflare {
     FILES: Fetcher;
     /** A host that takes its time, as test/support/serve-stalls.ts says. */
     STALLS: Fetcher;
+    /** Cloudflare Images as Miniflare emulates it. */
+    IMAGES: ImagesBinding;
     /** A namespace for key records; not API_KEYS, which would open the deployed entry. */
     KEY_RECORDS: KVNamespace;
   }

@@ -19,6 +19,11 @@ export function foreignFormat(bytes: Uint8Array): string {
   return `The image is ${name ?? 'neither JPEG, PNG, WebP, AVIF nor GIF'}; send it as JPEG, PNG, WebP, AVIF or GIF`;
 }
 
+/** A HEIF of any kind but AVIF, which phones write. */
+export function isHeic(bytes: Uint8Array): boolean {
+  return ['HEIC', 'HEIF'].includes(nameOf(bytes) ?? '');
+}
+
 /** A picture, and no sequence, whichever of its brands comes first. */
 export function isAvif(bytes: Uint8Array): boolean {
   const magic = String.fromCharCode(...bytes.subarray(0, BRANDS_MAX_BYTES));
