@@ -1,6 +1,5 @@
-import { beforeAll, describe, expect, it } from 'vitest';
 import { env } from 'cloudflare:workers';
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { IMAGE_MAX_BYTES } from '../../src/core/limits.ts';
 import { RequestError } from '../../src/core/protocol/failure.ts';
 import { type ImageSources, loadImage } from '../../worker/load-image.ts';
