@@ -4,6 +4,7 @@ import { jpegEighths } from '../src/core/image/jpeg-scale.ts';
 import { uprightSize } from '../src/core/image/orientation.ts';
 import { rowsOf } from '../src/core/image/pixel-rows.ts';
 import { preprocess, type StoredImage } from '../src/core/image/preprocess.ts';
+import { visionForDetail } from '../src/core/image/resize-for-detail.ts';
 import type { Rgb } from '../src/core/image/rgb.ts';
 import { type ImageHeader, sniffImage } from '../src/core/image/sniff.ts';
 import type { ResizeMode } from '../src/core/model/manifest.ts';
@@ -37,8 +38,10 @@ export interface ModelView {
 export async function viewAsModel(file: Blob, vision: VisionFacts): Promise<ModelView> {
   const bytes = new Uint8Array(await file.arrayBuffer());
   const header = sniffImage(bytes, 'picture');
+  // The page asks without a detail.
+  const sight = visionForDetail(vision, 'auto');
   if (header.format === 'gif') {
-    const input = await preprocess(header, decodeGif(bytes, header, 'picture'), vision, 'picture');
+    const input = await preprocess(header, decodeGif(bytes, header, 'picture'), sight, 'picture');
     return { ...inPatches(input, vision), given: uprightSize(header, header.orientation), caveat: null };
   }
   const isAvif = header.format === 'avif';
@@ -46,7 +49,7 @@ export async function viewAsModel(file: Blob, vision: VisionFacts): Promise<Mode
   const caveat = caveatOf(header, rgba);
   // What turns an AVIF is no EXIF, and every browser heeds it.
   const stored: StoredImage = isAvif ? { width, height, orientation: 1 } : header;
-  const input = await preprocess(stored, rowsOf({ width, height, data: dropAlpha(rgba, rgba) }), vision, 'picture');
+  const input = await preprocess(stored, rowsOf({ width, height, data: dropAlpha(rgba, rgba) }), sight, 'picture');
   return { ...inPatches(input, vision), given: uprightSize(header, header.orientation), caveat };
 }
 

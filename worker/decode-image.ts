@@ -1,9 +1,9 @@
 import { createDecoder } from '../src/core/image/decode.ts';
 import { preprocess } from '../src/core/image/preprocess.ts';
+import type { ImageVision } from '../src/core/image/resize-for-detail.ts';
 import type { Rgb } from '../src/core/image/rgb.ts';
 import type { ImageHeader } from '../src/core/image/sniff.ts';
 import { IMAGE_DECODES_MAX } from '../src/core/limits.ts';
-import type { VisionFacts } from '../src/core/model/manifest.ts';
 import avif from '../wasm/avif-decoder/decoder.wasm';
 import jpeg from '../wasm/jpeg-decoder/decoder.wasm';
 import png from '../wasm/png-decoder/decoder.wasm';
@@ -22,7 +22,7 @@ export const inTurn = createGate(IMAGE_DECODES_MAX);
 export async function decodeImage(
   file: Uint8Array,
   header: ImageHeader,
-  vision: VisionFacts,
+  vision: ImageVision,
   param: string,
 ): Promise<Rgb> {
   return preprocess(header, await decoder.open(file, header, param), vision, param);

@@ -1,4 +1,4 @@
-import { PICTURE_URL_MAX_BYTES } from '../src/core/limits.ts';
+import { EMBEDDINGS_MAX_BYTES, PICTURE_URL_MAX_BYTES } from '../src/core/limits.ts';
 import { authorise } from './authorise.ts';
 import type { Deps } from './deps.ts';
 import { prepareImage } from './prepare-image.ts';
@@ -12,13 +12,14 @@ export async function viewPicture(deps: Deps, request: RequestContext): Promise<
   const { headers, record, signal, stopwatch, uploads } = request;
   record.note({ key: await authorise(headers, deps.config.keys, deps.unixSeconds) });
   const url = new TextDecoder().decode(await request.receive(PICTURE_URL_MAX_BYTES));
-  const { payload } = await prepareImage(url, 'url', deps, {
+  const { payload } = await prepareImage({ url, detail: 'auto', param: 'url' }, deps, {
     wire: 'pixels',
     stopwatch,
     signal,
     enclosed: new Map(),
     uploads,
     reuse: null,
+    room: EMBEDDINGS_MAX_BYTES,
   });
   const png = new Blob(payload);
   return new Response(png, {

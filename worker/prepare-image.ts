@@ -2,7 +2,10 @@ import { f32ToBf16 } from '../src/core/bytes/float.ts';
 import { encodeTorchTensor } from '../src/core/bytes/torch-tensor.ts';
 import { encodePng } from '../src/core/image/encode-png.ts';
 import { patchify } from '../src/core/image/patchify.ts';
+import { visionForDetail } from '../src/core/image/resize-for-detail.ts';
 import type { ImageHeader } from '../src/core/image/sniff.ts';
+import type { Detail } from '../src/core/protocol/chat-message.ts';
+import { RequestError } from '../src/core/protocol/failure.ts';
 import type { WireForm } from '../src/core/upstream/capability.ts';
 import { decodableImage } from './convert-image.ts';
 import type { Deps } from './deps.ts';
@@ -25,6 +28,16 @@ export interface ImageContext {
   uploads: ReadUpload;
   /** Null where nothing is remembered between requests. */
   reuse: ImageReuse | null;
+  /** Bytes that embeddings may take while they are made. */
+  room: number;
+}
+
+/** An image as a request asks about it. */
+export interface AskedImage {
+  url: string;
+  detail: Detail;
+  /** Path of the URL; every failure names it. */
+  param: string;
 }
 
 interface LoadedImage {
@@ -40,14 +53,14 @@ type Load = () => Promise<LoadedImage>;
  *
  * Peak memory, beside the encoded file: what decoders hold (src/core/image/decode.ts), then the small model input, then embeddings as f32 and bf16 (22 MB for 1024 patches at 7B size). Only the payload outlives the call.
  *
- * @param param path of the part; every failure names it.
+ * @throws RequestError `image-too-large` where there is no room for its embeddings.
  */
 export async function prepareImage(
-  url: string,
-  param: string,
+  asked: AskedImage,
   deps: Pick<Deps, 'bundle' | 'convert' | 'embedder' | 'fetch'>,
   context: ImageContext,
 ): Promise<PreparedImage> {
+  const { url, detail, param } = asked;
   const { wire, stopwatch, signal, enclosed, uploads, reuse } = context;
   const load: Load = async () => {
     const file =
@@ -58,12 +71,13 @@ export async function prepareImage(
   // A host may be slow, and others need not wait for it. The text of a data URL is enough to hold until its turn comes.
   const downloaded = /^data:/i.test(url) ? null : await load();
   const unpack: Load = async () => downloaded ?? load();
-  const make = (): Promise<PreparedImage> => makeImage(unpack, param, deps, context);
+  const make = (): Promise<PreparedImage> => makeImage(unpack, asked, deps, context);
   if (reuse === null) {
     return make();
   }
-  // Preprocessing too, and not the weights alone: a bundle may be exported anew with another size or mode.
-  const sight = wire === 'original' ? null : (await deps.bundle.manifest()).vision;
+  // Preprocessing too, and not the weights alone: a bundle may be exported anew with another size or mode, and a request
+  // may ask for another detail. What a server makes of a detail is its own.
+  const sight = wire === 'original' ? detail : visionForDetail((await deps.bundle.manifest()).vision, detail);
   const made = JSON.stringify([wire, sight]);
   const name = await inTurn(async () => reuse.names.image((await unpack()).file, made));
   return recallImage(name, wire, reuse, make);
@@ -71,9 +85,9 @@ export async function prepareImage(
 
 async function makeImage(
   unpack: Load,
-  param: string,
+  { detail, param }: AskedImage,
   { bundle, embedder }: Pick<Deps, 'bundle' | 'embedder'>,
-  { wire, stopwatch }: ImageContext,
+  { wire, stopwatch, room }: ImageContext,
 ): Promise<PreparedImage> {
   const from = 'made';
   if (wire === 'original') {
@@ -83,7 +97,7 @@ async function makeImage(
   const { vision, llm } = await bundle.manifest();
   const input = await inTurn(async () => {
     const { file, header } = await unpack();
-    return stopwatch.time('decode', () => decodeImage(file, header, vision, param));
+    return stopwatch.time('decode', () => decodeImage(file, header, visionForDetail(vision, detail), param));
   });
   const patches = patchify(input, vision.patchSize);
   const tokens = patches.rows * patches.cols;
@@ -91,6 +105,7 @@ async function makeImage(
     const png = await stopwatch.time('encode', () => encodePng(input));
     return { part: 'image_url', prefix: 'data:image/png;base64,', payload: [png], tokens, from };
   }
+  requireRoom(tokens, llm.hiddenSize, room, param);
   const embeddings = await stopwatch.time('embed', () => embedder.embed(patches));
   const bf16 = f32ToBf16(embeddings);
   const { head, data, tail } = encodeTorchTensor({
@@ -99,4 +114,19 @@ async function makeImage(
     data: new Uint8Array(bf16.buffer, bf16.byteOffset, bf16.byteLength),
   });
   return { part: 'image_embeds', prefix: '', payload: [head, data, tail], tokens, from };
+}
+
+/** f32, and the bf16 made of it. */
+const BYTES_PER_NUMBER = 4 + 2;
+
+function requireRoom(tokens: number, hiddenSize: number, room: number, param: string): void {
+  const bytes = tokens * hiddenSize * BYTES_PER_NUMBER;
+  if (bytes > room) {
+    const found = `Its ${tokens} patches take ${bytes} bytes as embeddings, and ${room} are left of this request's`;
+    throw new RequestError({
+      kind: 'image-too-large',
+      param,
+      message: `${found}: ask for less detail, or fewer images`,
+    });
+  }
 }

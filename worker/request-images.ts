@@ -1,5 +1,9 @@
 import { base64Length } from '../src/core/bytes/base64.ts';
+import { resizeForDetail } from '../src/core/image/resize-for-detail.ts';
+import { EMBEDDINGS_MAX_BYTES } from '../src/core/limits.ts';
+import type { Detail } from '../src/core/protocol/chat-message.ts';
 import { type ChatRequest, partPath } from '../src/core/protocol/chat-request.ts';
+import type { WireForm } from '../src/core/upstream/capability.ts';
 import { chooseWire, type ImageSizes, type WireChoice } from '../src/core/upstream/wire-choice.ts';
 import type { WireReport } from '../src/core/upstream/wire-header.ts';
 import type { Deps } from './deps.ts';
@@ -14,6 +18,8 @@ export interface ShownImages {
   choice: WireChoice;
   /** In the order of their parts. */
   images: PreparedImage[];
+  /** What `detail: "high"` came to; null where nobody asked for it. */
+  high: string | null;
 }
 
 /** A request's images, in whatever form upstreams take them. */
@@ -40,21 +46,32 @@ export type OwnerReuse = Omit<ImageReuse, 'holder'>;
 export function requestImages(
   chat: ChatRequest,
   deps: Pick<Deps, 'bundle' | 'convert' | 'embedder' | 'fetch' | 'namedBundle'>,
-  context: Omit<ImageContext, 'wire' | 'reuse'>,
+  context: Omit<ImageContext, 'wire' | 'reuse' | 'room'>,
   reuse: OwnerReuse | null,
 ): RequestImages {
   const made = new Map<string, Promise<PreparedImage[]>>();
   const parts = chat.messages.flatMap(({ content }, m) =>
     content.flatMap((part, p) =>
-      part.type === 'image_url' ? [{ url: part.url, param: `${partPath(m, p)}.image_url.url` }] : [],
+      part.type === 'image_url'
+        ? [{ url: part.url, detail: part.detail, param: part.field ?? `${partPath(m, p)}.image_url.url` }]
+        : [],
     ),
   );
 
+  const closest = parts.some(({ detail }) => detail === 'high') ? 'high' : 'auto';
+
   /** One image after another: the peak is that of the largest photo, not of their sum. */
-  async function prepare(sight: Sight, imageContext: ImageContext): Promise<PreparedImage[]> {
+  async function prepare(sight: Sight, imageContext: Omit<ImageContext, 'room'>): Promise<PreparedImage[]> {
     const images: PreparedImage[] = [];
-    for (const { url, param } of parts) {
-      images.push(await prepareImage(url, param, { ...sight, fetch: deps.fetch, convert: deps.convert }, imageContext));
+    let room = EMBEDDINGS_MAX_BYTES;
+    for (const part of parts) {
+      const image = await prepareImage(
+        part,
+        { ...sight, fetch: deps.fetch, convert: deps.convert },
+        { ...imageContext, room },
+      );
+      room -= payloadBytes(image);
+      images.push(image);
     }
     return images;
   }
@@ -62,13 +79,14 @@ export function requestImages(
   return {
     async shownTo(upstream, { whole } = { whole: false }) {
       const sight = sightOfModel(deps, upstream);
-      const choice = chooseWire(upstream, parts.length === 0 ? null : await sizesFor(upstream, sight));
+      const choice = chooseWire(upstream, parts.length === 0 ? null : await sizesFor(upstream, sight, closest));
       const holder = upstream.can.has('image_uuids') ? { upstream: upstream.name, isAsked: !whole } : null;
       const key = [choice.wire, upstream.bundle, holder?.upstream, holder?.isAsked].join(' ');
       const images =
         made.get(key) ?? prepare(sight, { ...context, wire: choice.wire, reuse: reuse && { ...reuse, holder } });
       made.set(key, images);
-      return { choice, images: await images };
+      const high = closest === 'high' ? await highDetail(choice.wire, sight) : null;
+      return { choice, images: await images, high };
     },
     taken({ name }, { images }) {
       for (const { uuid, tokens, from } of images) {
@@ -84,28 +102,40 @@ export function requestImages(
   };
 }
 
-/** Null where the choice does not depend on them: the bundle may not even be there. */
-async function sizesFor({ wires }: Upstream, { bundle }: Sight): Promise<ImageSizes | null> {
+/** What becomes of `detail: "high"`, for people. */
+async function highDetail(wire: WireForm, { bundle }: Sight): Promise<string> {
+  if (wire === 'original') {
+    return 'passed on';
+  }
+  const { resize, imageSize } = (await bundle.manifest()).vision;
+  return resize.mode === 'square' ? `as auto: this model takes squares of ${imageSize} px` : 'native resolution';
+}
+
+function payloadBytes({ payload }: PreparedImage): number {
+  return payload.reduce((sum, piece) => sum + piece.byteLength, 0);
+}
+
+/** Of the largest image that this detail allows. Null where the choice does not depend on them: the bundle may not even be there. */
+async function sizesFor({ wires }: Upstream, { bundle }: Sight, closest: Detail): Promise<ImageSizes | null> {
   if (wires.length === 1) {
     return null;
   }
   const { vision, llm } = await bundle.manifest();
-  const pixels = vision.imageSize ** 2;
+  const resize = resizeForDetail(vision.resize, closest);
+  const pixels = resize.mode === 'square' ? vision.imageSize ** 2 : resize.maxPixels;
   return { tokens: pixels / vision.patchSize ** 2, hiddenSize: llm.hiddenSize, pixels };
 }
 
 /** What a client is told of how its images travelled. */
-export function wireReport({ choice, images }: ShownImages): WireReport {
+export function wireReport({ choice, images, high }: ShownImages): WireReport {
   const count = (from: PreparedImage['from']): number => images.filter((image) => image.from === from).length;
-  const bytes = images.flatMap(({ payload }) => [
-    base64Length(payload.reduce((sum, piece) => sum + piece.byteLength, 0)),
-  ]);
   return {
     wire: choice.wire,
     images: images.length,
     held: count('upstream'),
     cached: count('cache'),
-    bytes: bytes.reduce((sum, size) => sum + size, 0),
+    bytes: images.reduce((sum, image) => sum + base64Length(payloadBytes(image)), 0),
     why: choice.why,
+    high,
   };
 }

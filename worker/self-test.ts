@@ -1,4 +1,5 @@
 import {
+  EMBEDDINGS_MAX_BYTES,
   SELF_TEST_ANSWER_TOKENS,
   SELF_TEST_PROOF_MS,
   SELF_TEST_RETRY_MS,
@@ -97,12 +98,13 @@ async function ask(
     enclosed: NOTHING_ENCLOSED,
     uploads: noUploads,
     reuse: null,
+    room: EMBEDDINGS_MAX_BYTES,
   };
   const sight = sightOfModel(deps, upstream);
-  const images =
-    url === null
-      ? []
-      : [await prepareImage(url, 'the self-test', { ...sight, fetch: deps.fetch, convert: null }, context)];
+  const asked = url === null ? [] : [{ url, detail: 'auto' as const, param: 'the self-test' }];
+  const images = await Promise.all(
+    asked.map((image) => prepareImage(image, { ...sight, fetch: deps.fetch, convert: null }, context)),
+  );
   const more = { ...serverFields(upstream), ...(logprobs ? { logprobs: true, top_logprobs: 1 } : {}) };
   const body = await callUpstream(deps, {
     upstream,

@@ -1,6 +1,8 @@
 import type { ChatRequest } from '../src/core/protocol/chat-request.ts';
 import { type Failure, RequestError } from '../src/core/protocol/failure.ts';
+import { inTermsOf } from '../src/core/protocol/request-field.ts';
 import { IMAGE_NOT_STORED } from '../src/core/protocol/stored-image.ts';
+import { clientField } from '../src/core/protocol/show-videos.ts';
 import { serverFields } from '../src/core/upstream/capability.ts';
 import { openChatSpan } from './chat-span.ts';
 import type { Deps } from './deps.ts';
@@ -66,7 +68,7 @@ export async function* askUpstream(
     }
   } catch (error) {
     span.end(tally, failureOf(error).kind);
-    throw error;
+    throw inTermsOf((field) => clientField(chat.messages, field), error);
   }
 }
 

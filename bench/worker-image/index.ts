@@ -1,7 +1,6 @@
 import { createDecoder } from '../../src/core/image/decode.ts';
 import { patchify } from '../../src/core/image/patchify.ts';
 import { sniffImage } from '../../src/core/image/sniff.ts';
-import type { VisionFacts } from '../../src/core/model/manifest.ts';
 import { RequestError } from '../../src/core/protocol/failure.ts';
 import { decodeImage, inTurn } from '../../worker/decode-image.ts';
 import type { PatchEmbed } from '../../worker/env.ts';
@@ -18,7 +17,7 @@ interface BenchEnv {
 }
 
 /** VoRA-7B's input. */
-const VISION = { imageSize: 448, patchSize: 14, resize: { mode: 'square' } } as VisionFacts;
+const VISION = { imageSize: 448, patchSize: 14, resize: { mode: 'square' } } as const;
 
 const decoder = createDecoder({ jpeg, png, webp, avif });
 let embedder: ReturnType<typeof createPatchEmbedder> | undefined;

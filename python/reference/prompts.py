@@ -25,13 +25,26 @@ def text(content: str) -> dict[str, Any]:
     return {"type": "text", "text": content}
 
 
+def video(*files: str) -> dict[str, Any]:
+    return {"type": "video", "video": [f"images/{file}" for file in files]}
+
+
+def frame_parts(frames: list[str]) -> list[dict[str, Any]]:
+    """Frames as the reference shows them (data_module/processor.py): each with its second, one alone bare."""
+    pictures = [{"type": "image_url", "image_url": {"url": url}} for url in frames]
+    if len(pictures) == 1:
+        return pictures
+    stamped = [[text(f"{second}s: "), picture, text("; ")] for second, picture in enumerate(pictures, start=1)]
+    return [part for parts in stamped for part in parts] + [text("\n")]
+
+
 def user(*parts: dict[str, Any]) -> Message:
     return {"role": "user", "content": list(parts)}
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """A conversation in OpenAI form."""
+    """A conversation in OpenAI form; videos in the form of Qwen's API."""
 
     name: str
     messages: list[Message]
@@ -39,11 +52,27 @@ class Prompt:
     #: Store the logits of every position, not of the last alone.
     all_logits: bool = False
 
+    def shown(self) -> list[Message]:
+        """The conversation as the chat template gets it: text and images."""
+        return [
+            {
+                **message,
+                "content": message["content"]
+                if isinstance(message["content"], str)
+                else [
+                    shown
+                    for part in message["content"]
+                    for shown in (frame_parts(part["video"]) if part["type"] == "video" else [part])
+                ],
+            }
+            for message in self.messages
+        ]
+
     def images(self) -> list[str]:
-        """Files of the images, in order."""
+        """Files of the images, frames of videos among them, in order."""
         return [
             part["image_url"]["url"]
-            for message in self.messages
+            for message in self.shown()
             if not isinstance(message["content"], str)
             for part in message["content"]
             if part["type"] == "image_url"
@@ -70,6 +99,7 @@ PROMPTS = [
         all_logits=True,
     ),
     Prompt("native-image", [user(image("size-501x333.png"), text("Please describe the image."))], mode="native"),
+    Prompt("two-frames", [user(video("png-rgb.png", "photo-coast.jpg"), text("What happens here?"))], all_logits=True),
     Prompt(
         "multi-turn",
         [
@@ -104,7 +134,7 @@ def assemble(
     prompt: Prompt, tokenizer: PreTrainedTokenizerBase, oracle: Oracle, images: list[torch.Tensor]
 ) -> Assembled:
     """Renders, tokenizes the text around each image on its own, and puts image embeddings [N, hidden] in between."""
-    rendered = tokenizer.apply_chat_template(prompt.messages, tokenize=False, add_generation_prompt=True)
+    rendered = tokenizer.apply_chat_template(prompt.shown(), tokenize=False, add_generation_prompt=True)
     assert isinstance(rendered, str)
     chunks = [tokenizer.encode(chunk, add_special_tokens=False) for chunk in rendered.split(IMAGE_TOKEN)]
     if len(chunks) != len(images) + 1:

@@ -61,8 +61,16 @@ export const CONVERTED_EDGE_MAX_PX = 2048;
 export const AVIF_FRAMES_MAX = 4;
 /** Scans of a progressive JPEG: each walks the whole picture, for a few bytes of file; encoders write about ten. */
 export const JPEG_SCANS_MAX = 100;
+/** Patches of an image in its own proportions: the bound of VoRA's smart_resize (data_module/vision_transform.py), which a
+ * model's settings may lower. A square one has as many as its model's size says. */
+export const IMAGE_PATCHES_MAX = 4000;
+/** Embeddings of a request's images in the worker: bf16 of those that wait, f32 and bf16 of the one being made. Eight squares
+ * of 1024 patches at 7B size take 73 MB of an isolate's 128. */
+export const EMBEDDINGS_MAX_BYTES = 80 * 1024 * 1024;
 /** Images in one request; each is hundreds of prompt tokens. */
 export const IMAGES_PER_REQUEST_MAX = 8;
+/** Frames of one video: as many as VoRA's reference samples (data_module/processor.py), and as a request has images. */
+export const VIDEO_FRAMES_MAX = IMAGES_PER_REQUEST_MAX;
 
 /** A form with one image: its file, and the few fields beside it. */
 export const IMAGE_FORM_MAX_BYTES = IMAGE_MAX_BYTES + 64 * 1024;
@@ -313,8 +321,8 @@ export const KEY_OVERLAP_MAX_SECONDS = 30 * 86_400;
 export const TENANT_KEY_CACHE_SECONDS = 30;
 /** How long a request may hold a reservation; after it, what it reserved counts as used. Longer than any answer takes. */
 export const RESERVATION_SECONDS = 3600;
-/** Prompt tokens that one image may become: 4000 patches are smart_resize's largest, and an image has marks around it. */
-export const IMAGE_TOKENS_MAX = 4100;
+/** Prompt tokens that one image may become: its patches, and marks around them. */
+export const IMAGE_TOKENS_MAX = IMAGE_PATCHES_MAX + 100;
 /** Prompt tokens of a chat template: per message, and its own words once. */
 export const TEMPLATE_TOKENS_PER_MESSAGE = 32;
 export const TEMPLATE_TOKENS = 256;

@@ -1,7 +1,7 @@
 import { ENDPOINT_BODY_MAX_BYTES } from '../core/limits.ts';
 import { assemblePrompt } from '../core/prompt/assemble.ts';
 import type { ChatMessage } from '../core/protocol/chat-message.ts';
-import { type ChatRequest, parseChatRequest, partPath } from '../core/protocol/chat-request.ts';
+import { type ChatRequest, imagePath, parseChatRequest, partPath } from '../core/protocol/chat-request.ts';
 import { RequestError } from '../core/protocol/failure.ts';
 import { FEATURES, requireFeatures } from '../core/protocol/request-feature.ts';
 import { SSE_HEADERS } from '../core/protocol/sse.ts';
@@ -109,10 +109,11 @@ function requireVision({ messages }: ChatRequest, found: string | null, expected
 /** Dropped, an image would get an answer about nothing. */
 function refuseImages(messages: readonly ChatMessage[]): void {
   for (const [m, { content }] of messages.entries()) {
-    const p = content.findIndex((part) => part.type !== 'text');
-    if (p >= 0) {
-      const message = 'This model reads text only; found an image';
-      throw new RequestError({ kind: 'unsupported-image', param: partPath(m, p), message });
+    for (const [p, part] of content.entries()) {
+      if (part.type !== 'text') {
+        const message = 'This model reads text only; found an image';
+        throw new RequestError({ kind: 'unsupported-image', param: imagePath(part, m, p), message });
+      }
     }
   }
 }

@@ -6,6 +6,7 @@ import type { Decoder } from '../core/image/decode.ts';
 import type { PatchEmbedder } from '../core/image/patch-embedder.ts';
 import { patchify } from '../core/image/patchify.ts';
 import { preprocess } from '../core/image/preprocess.ts';
+import { visionForDetail } from '../core/image/resize-for-detail.ts';
 import { sniffImage } from '../core/image/sniff.ts';
 import { IMAGE_MAX_BYTES } from '../core/limits.ts';
 import type { SeeingManifest } from '../core/model/manifest.ts';
@@ -15,6 +16,7 @@ import { IMAGE_NOT_STORED } from '../core/protocol/stored-image.ts';
 import type { ImageStore } from './image-store.ts';
 
 export type ImagePart = Exclude<ContentPart, { type: 'text' }>;
+type PixelsPart = Extract<ContentPart, { type: 'image_url' }>;
 
 export interface ImageReader {
   /**
@@ -31,11 +33,13 @@ export function createImageReader(
   { llm, vision }: SeeingManifest,
   { decoder, embedder, store }: { decoder: Decoder; embedder: PatchEmbedder; store: ImageStore },
 ): ImageReader {
-  async function readPixels(url: string, param: string): Promise<Float32Array> {
+  async function readPixels({ url, detail }: PixelsPart, param: string): Promise<Float32Array> {
     const bytes = dataUrlBytes(url, param);
     const header = sniffImage(bytes, param);
     const rows = await decoder.open(bytes, header, param);
-    return embedder.embed(patchify(await preprocess(header, rows, vision, param), vision.patchSize));
+    return embedder.embed(
+      patchify(await preprocess(header, rows, visionForDetail(vision, detail), param), vision.patchSize),
+    );
   }
 
   return {
@@ -45,7 +49,7 @@ export function createImageReader(
       }
       const embeddings =
         part.type === 'image_url'
-          ? await readPixels(part.url, `${place}.image_url.url`)
+          ? await readPixels(part, part.field ?? `${place}.image_url.url`)
           : readEmbeddings(part.data, llm.hiddenSize, `${place}.image_embeds`);
       if (part.uuid !== undefined) {
         store.put(part.uuid, embeddings);

@@ -6,18 +6,19 @@ import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
 import type { RunningServer } from '../../examples/processes.ts';
 import { startEndpoint, startWorker, type WorkerPlan } from '../../examples/whole-line.ts';
+import type { Detail } from '../../src/core/protocol/chat-message.ts';
 import { vora } from '../support/build-artifacts.ts';
+import { type GoldenPart, imagesOfPart } from '../support/golden-prompts.ts';
 
 const GOLDEN = resolve(import.meta.dirname, '../fixtures/golden');
 const MODEL = 'vora-random';
 const GREEDY_TOKENS = 32;
 const MIME: Record<string, string> = { png: 'image/png', jpg: 'image/jpeg', webp: 'image/webp' };
 
-type Part = { type: 'text'; text: string } | { type: 'image_url'; image_url: { url: string } };
 interface GoldenPrompt {
   name: string;
   mode: 'square' | 'native';
-  messages: { role: string; content: string | Part[] }[];
+  messages: { role: string; content: string | GoldenPart[] }[];
   promptTokens: number;
   text: string;
 }
@@ -66,8 +67,8 @@ describe.each<WorkerPlan['wire']>(['image_embeds', 'pixels', 'original'])('worke
       .create({ ...request, stream: true, stream_options: { include_usage: true } })
       .withResponse();
     const images = prompt.messages
-      .flatMap(({ content }): Part[] => (typeof content === 'string' ? [] : content))
-      .filter(({ type }) => type === 'image_url').length;
+      .flatMap(({ content }) => (typeof content === 'string' ? [] : content))
+      .flatMap(imagesOfPart).length;
     expect(response.headers.get('x-vora-wire') ?? 'none').toMatch(
       images === 0 ? /^none$/ : new RegExp(`^${wire};images=${images};held=${images};cached=0;bytes=0;`),
     );
@@ -86,31 +87,49 @@ describe.each<WorkerPlan['wire']>(['image_embeds', 'pixels', 'original'])('worke
   });
 });
 
-describe('a model in native-resolution mode', () => {
-  it.each<WorkerPlan['wire']>(['image_embeds', 'pixels'])('gives the words of the reference by %s', async (wire) => {
-    const folder = await mkdtemp(join(tmpdir(), 'vora-native-'));
-    const [merged, onnx, edge] = [join(folder, 'merged'), join(folder, 'onnx'), join(folder, 'edge')];
+describe.each([
+  { imageMode: 'native', detail: 'auto', asked: allPrompts.filter(({ mode }) => mode === 'native') },
+  // What asks for no detail is as square as ever.
+  { imageMode: 'by-detail', detail: 'high', asked: allPrompts },
+] as const)('a model whose image mode is $imageMode', ({ imageMode, detail, asked }) => {
+  let folder: string;
+  let edge: string;
+  let closer: RunningServer;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'vora-native-'));
+    const [merged, onnx] = [join(folder, 'merged'), join(folder, 'onnx')];
+    edge = join(folder, 'edge');
     const bounds = ['--min-pixels', String(56 * 56), '--max-pixels', String(14 * 14 * 144)];
-    await vora('merge', 'models/vora-random', '--dtype', 'f32', '--image-mode', 'native', ...bounds, '--out', merged);
+    await vora('merge', 'models/vora-random', '--dtype', 'f32', '--image-mode', imageMode, ...bounds, '--out', merged);
     await vora('export', 'onnx', merged, '--out', onnx);
     await vora('export', 'edge', merged, '--out', edge);
-    const nativeEndpoint = await startEndpoint(onnx);
-    const worker = await startWorker({ model: MODEL, edgeFolder: edge, upstreamUrl: nativeEndpoint.url, wire });
-    try {
-      const native = allPrompts.filter(({ mode }) => mode === 'native');
-      expect(native).not.toEqual([]);
-      const client = new OpenAI({ baseURL: `${worker.url}/v1`, apiKey: 'none', maxRetries: 0 });
-      for (const prompt of native) {
-        const { choices, usage } = await client.chat.completions.create(greedy(prompt));
-        expect(choices[0]?.message.content).toBe(prompt.text);
-        expect(usage?.prompt_tokens).toBe(prompt.promptTokens);
-      }
-    } finally {
-      await worker.stop();
-      await nativeEndpoint.stop();
-      await rm(folder, { recursive: true });
-    }
+    closer = await startEndpoint(onnx);
   });
+
+  afterAll(async () => {
+    await closer?.stop();
+    await rm(folder, { recursive: true });
+  });
+
+  it.each<WorkerPlan['wire']>(['image_embeds', 'pixels', 'original'])(
+    'gives the words of the reference by %s',
+    async (wire) => {
+      const worker = await startWorker({ model: MODEL, edgeFolder: edge, upstreamUrl: closer.url, wire });
+      try {
+        expect(asked.some(({ mode }) => mode === 'native')).toBe(true);
+        const client = new OpenAI({ baseURL: `${worker.url}/v1`, apiKey: 'none', maxRetries: 0 });
+        for (const prompt of asked) {
+          const request = greedy(prompt, prompt.mode === 'native' ? detail : 'auto');
+          const { choices, usage } = await client.chat.completions.create(request);
+          expect(choices[0]?.message.content).toBe(prompt.text);
+          expect(usage?.prompt_tokens).toBe(prompt.promptTokens);
+        }
+      } finally {
+        await worker.stop();
+      }
+    },
+  );
 });
 
 describe('a stream through worker and endpoint', () => {
@@ -192,22 +211,30 @@ async function running(): Promise<number> {
   return health.running;
 }
 
-function greedy(prompt: GoldenPrompt): OpenAI.ChatCompletionCreateParamsNonStreaming {
-  return { model: MODEL, messages: withImages(prompt), max_tokens: GREEDY_TOKENS, temperature: 0 };
+function greedy(prompt: GoldenPrompt, detail: Detail = 'auto'): OpenAI.ChatCompletionCreateParamsNonStreaming {
+  return { model: MODEL, messages: withImages(prompt, detail), max_tokens: GREEDY_TOKENS, temperature: 0 };
 }
 
-function withImages(prompt: GoldenPrompt): OpenAI.ChatCompletionMessageParam[] {
+function withImages(prompt: GoldenPrompt, detail: Detail = 'auto'): OpenAI.ChatCompletionMessageParam[] {
   return prompt.messages.map((message) => ({
     ...message,
-    content: typeof message.content === 'string' ? message.content : message.content.map(withImage),
+    content:
+      typeof message.content === 'string' ? message.content : message.content.map((part) => withImage(part, detail)),
   })) as OpenAI.ChatCompletionMessageParam[];
 }
 
-function withImage(part: Part): Part {
-  if (part.type === 'text') {
-    return part;
+function withImage(part: GoldenPart, detail: Detail): object {
+  switch (part.type) {
+    case 'text':
+      return part;
+    case 'image_url':
+      return { type: 'image_url', image_url: { url: dataUrl(part.image_url.url), detail } };
+    case 'video':
+      return { type: 'video', video: part.video.map(dataUrl) };
   }
-  const file = part.image_url.url;
+}
+
+function dataUrl(file: string): string {
   const data = readFileSync(join(GOLDEN, file)).toString('base64');
-  return { type: 'image_url', image_url: { url: `data:${MIME[file.split('.').at(-1) ?? '']};base64,${data}` } };
+  return `data:${MIME[file.split('.').at(-1) ?? '']};base64,${data}`;
 }

@@ -6,7 +6,7 @@ import { loadImageDecoder } from '../../src/endpoint/image-codecs.ts';
 import { createPatchSession } from '../../src/endpoint/patch-session.ts';
 import { type RunningEndpoint, startEndpoint } from '../../src/endpoint/start.ts';
 import { goldenPart } from '../support/endpoint-client.ts';
-import { goldenPrompts } from '../support/golden-prompts.ts';
+import { goldenPrompts, imagesOfPart } from '../support/golden-prompts.ts';
 import { imageEmbeds } from '../support/image-embeds.ts';
 import { loadSeeingArtifact, type SeeingArtifact } from '../support/seeing-artifact.ts';
 
@@ -45,9 +45,7 @@ afterAll(async () => {
 });
 
 function imagesOf({ messages }: (typeof goldenPrompts)[number]): string[] {
-  return messages.flatMap(({ content }) =>
-    typeof content === 'string' ? [] : content.flatMap((part) => (part.type === 'text' ? [] : [part.image_url.url])),
-  );
+  return messages.flatMap(({ content }) => (typeof content === 'string' ? [] : content.flatMap(imagesOfPart)));
 }
 
 async function ask(endpoint: RunningEndpoint, messages: object[], more: object = {}): Promise<OpenAI.ChatCompletion> {

@@ -61,7 +61,16 @@ export function goldenMessages({ messages }: GoldenPrompt): OpenAI.ChatCompletio
     content:
       typeof content === 'string'
         ? content
-        : content.map((part) => (part.type === 'text' ? part : goldenPart(part.image_url.url))),
+        : content.map((part) => {
+            switch (part.type) {
+              case 'text':
+                return part;
+              case 'image_url':
+                return goldenPart(part.image_url.url);
+              case 'video':
+                return { ...part, video: part.video.map((file) => goldenPart(file).image_url.url) };
+            }
+          }),
   })) as OpenAI.ChatCompletionMessageParam[];
 }
 

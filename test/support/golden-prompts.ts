@@ -5,7 +5,10 @@ import { parseSafetensorsHeader } from '../../src/core/bytes/safetensors.ts';
 
 const GOLDEN = resolve(import.meta.dirname, '../fixtures/golden');
 
-type GoldenPart = { type: 'text'; text: string } | { type: 'image_url'; image_url: { url: string } };
+export type GoldenPart =
+  | { type: 'text'; text: string }
+  | { type: 'image_url'; image_url: { url: string } }
+  | { type: 'video'; video: string[] };
 
 /** An entry of prompts.json: what python/reference computes for a conversation. */
 export interface GoldenPrompt {
@@ -23,6 +26,18 @@ export interface GoldenPrompt {
 }
 
 export const goldenPrompts = JSON.parse(readFileSync(join(GOLDEN, 'prompts.json'), 'utf8')) as GoldenPrompt[];
+
+/** Images of a part, in order. */
+export function imagesOfPart(part: GoldenPart): string[] {
+  switch (part.type) {
+    case 'text':
+      return [];
+    case 'image_url':
+      return [part.image_url.url];
+    case 'video':
+      return part.video;
+  }
+}
 
 /** Bytes of an image that a golden prompt names. */
 export function goldenImage(url: string): Buffer {

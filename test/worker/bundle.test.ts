@@ -52,6 +52,14 @@ describe('openBundle', () => {
     ['no JSON', Uint8Array.of(0x7b), /not JSON/],
     ['another kind', changed((json) => (json['kind'] = 'merged')), /kind merged, expected edge/],
     ['a newer format', changed((json) => (json['formatVersion'] = 2)), /vora\.json formatVersion/],
+    [
+      'of more patches than an image may have',
+      changed((json) => {
+        const resize = { mode: 'by-detail', minPixels: 3136, maxPixels: 14 * 14 * 4000 + 1 };
+        json['vision'] = { ...(json['vision'] as object), resize };
+      }),
+      /vora\.json vision\.resize\.maxPixels: found expected at most 4000 patches/,
+    ],
     ['an unknown field', changed((json) => (json['extra'] = 1)), /vora\.json/],
   ])('refuses a manifest that is %s', async (_, bytes, message) => {
     const bundle = openBundle(files({ 'vora.json': bytes, 'patch_embed.onnx': graph }));

@@ -214,6 +214,25 @@ describe('an image that was shown before', () => {
     expect(new Set(names).size).toBe(3);
   });
 
+  it.each(['image_embeds', 'pixels', 'original'] as const)('is another one at another detail, by %s', async (wire) => {
+    const manifest = await bundle.manifest();
+    const resize = { mode: 'by-detail', minPixels: 196, maxPixels: 196 * 144 } as const;
+    const vision = { ...manifest.vision, resize };
+    const ask = (app: TestApp, detail: string) => {
+      const image = { type: 'image_url', image_url: { url: picture, detail } };
+      return app.chat({ messages: [{ role: 'user', content: [image, { type: 'text', text: '?' }] }] });
+    };
+    const upstream = fakeUpstream(goodAnswer());
+    const app = appOf(upstream, { wires: [wire] });
+    app.deps.bundle = { ...bundle, manifest: () => Promise.resolve({ ...manifest, vision }) };
+    expect((await ask(app, 'auto')).headers.get('x-vora-wire')).toMatch(/held=0;cached=0/);
+    expect((await ask(app, 'high')).headers.get('x-vora-wire')).toMatch(/held=0;cached=0/);
+    expect((await ask(app, 'high')).headers.get('x-vora-wire')).toMatch(/held=1;cached=0;bytes=0/);
+    const [auto, high, again] = upstream.calls.map((call) => imagesOf(call)[0]?.uuid);
+    expect(high).not.toBe(auto);
+    expect(again).toBe(high);
+  });
+
   it('is of no concern where nothing may be remembered', async () => {
     const upstream = fakeUpstream(goodAnswer());
     const app = testApp(upstream);

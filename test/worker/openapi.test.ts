@@ -25,6 +25,16 @@ describe('the described schemas', () => {
   it.each<[string, string, object, boolean]>([
     ['text', '/v1/chat/completions', hi, true],
     ['parts', '/v1/chat/completions', chat({ type: 'image_url', image_url: { url } }, text), true],
+    ['a video', '/v1/chat/completions', chat({ type: 'video', video: [url, url] }, text), true],
+    ['a video of no frames', '/v1/chat/completions', chat({ type: 'video', video: [] }, text), false],
+    [
+      'a video file',
+      '/v1/chat/completions',
+      chat({ type: 'video_url', video_url: { url: 'https://a.example/b.mp4' } }, text),
+      false,
+    ],
+    ['a detail', '/v1/vqa', { image: url, question: 'What?', detail: 'high' }, true],
+    ['an unknown detail', '/v1/vqa', { image: url, question: 'What?', detail: 'most' }, false],
     ['sampling', '/v1/chat/completions', { ...hi, temperature: 0, top_p: 1, seed: 1, stop: 'x', max_tokens: 1 }, true],
     ['stop strings', '/v1/chat/completions', { ...hi, stop: ['a', 'b'] }, true],
     ['too many stop strings', '/v1/chat/completions', { ...hi, stop: ['a', 'b', 'c', 'd', 'e'] }, false],

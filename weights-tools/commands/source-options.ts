@@ -39,9 +39,14 @@ export function addSourceOptions(command: Command): Command {
     .option('--seed <n>', 'dare: seed of the choice (default: 0)', parseSeed)
     .option('--base-is-residual', 'the base is the residual model that PiSSA, OLoRA, CorDA or LoftQ left')
     .option('--trust-base', "take --base though the adapter's config names another model")
-    .addOption(new Option('--image-mode <mode>', 'VoRA: how images are sized').choices(['square', 'native']))
-    .option('--min-pixels <n>', 'VoRA, native mode: least pixels of an image', parsePixels)
-    .option('--max-pixels <n>', 'VoRA, native mode: most pixels of an image', parsePixels);
+    .addOption(
+      new Option(
+        '--image-mode <mode>',
+        'VoRA: square, in their own proportions (native), or so where a request asks for detail: high',
+      ).choices(['square', 'native', 'by-detail']),
+    )
+    .option('--min-pixels <n>', 'VoRA, native and by-detail: least pixels of an image', parsePixels)
+    .option('--max-pixels <n>', 'VoRA, native and by-detail: most pixels of an image', parsePixels);
 }
 
 /** @throws BadInput for options that mean nothing together */

@@ -78,7 +78,7 @@ export function visionConfig(
     image_std: std,
     resample: 3,
     resize_mode: resize.mode,
-    ...(resize.mode === 'native' ? { min_pixels: resize.minPixels, max_pixels: resize.maxPixels } : {}),
+    ...(resize.mode !== 'square' ? { min_pixels: resize.minPixels, max_pixels: resize.maxPixels } : {}),
     image_token: IMAGE_TOKEN,
   };
 }

@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { IMAGE_PATCHES_MAX } from '../../src/core/limits.ts';
 import { type LlmShape } from '../../src/core/model/llm-config.ts';
 import { type PreprocessorConfig, parsePreprocessorConfig } from '../../src/core/model/preprocessor-config.ts';
 import { parseVoraConfig, type VoraConfig } from '../../src/core/model/vora-config.ts';
@@ -34,7 +35,7 @@ export async function openVoraCheckpoint(folder: string, image: ImageOptions): P
   const preprocessorPath = join(folder, 'preprocessor_config.json');
   const preprocessorJson = await readOptionalJsonFile(preprocessorPath);
   const preprocessor = parsePreprocessorConfig(preprocessorPath, preprocessorJson ?? {}, image);
-  refusePixelBounds(preprocessorPath, preprocessor, image);
+  refusePixelBounds(preprocessorPath, preprocessor, config.vision, image);
   const checkpoint = await openCheckpoint(folder);
   return {
     folder,
@@ -64,15 +65,28 @@ export function refuseOtherModel({ configFile, llm }: Pick<BaseModel, 'configFil
 }
 
 /** Bounds come from a file, from the command line, or one from each. */
-function refusePixelBounds(path: string, { resize }: PreprocessorConfig, { minPixels, maxPixels }: ImageOptions): void {
-  if (resize.mode === 'square' && (minPixels !== undefined || maxPixels !== undefined)) {
-    throw new BadInput(
-      '--min-pixels and --max-pixels: found image mode square, expected --image-mode native with them',
-    );
+function refusePixelBounds(
+  path: string,
+  { resize }: PreprocessorConfig,
+  { patchSize }: VoraConfig['vision'],
+  { minPixels, maxPixels }: ImageOptions,
+): void {
+  if (resize.mode === 'square') {
+    if (minPixels !== undefined || maxPixels !== undefined) {
+      throw new BadInput(
+        '--min-pixels and --max-pixels: found image mode square, expected --image-mode native or by-detail with them',
+      );
+    }
+    return;
   }
-  if (resize.mode === 'native' && resize.minPixels > resize.maxPixels) {
+  if (resize.minPixels > resize.maxPixels) {
     const found = `found ${resize.minPixels} as least and ${resize.maxPixels} as most pixels of an image`;
     throw new BadInput(`${path}, --min-pixels and --max-pixels: ${found}, expected the least first`);
+  }
+  const most = IMAGE_PATCHES_MAX * patchSize ** 2;
+  if (resize.maxPixels > most) {
+    const found = `found ${resize.maxPixels} as most pixels of an image, expected at most ${most}`;
+    throw new BadInput(`${path}, --max-pixels: ${found}, ${IMAGE_PATCHES_MAX} patches`);
   }
 }
 

@@ -94,7 +94,7 @@ async function questionHash({ chat, upstreamModel, images, form }: CacheQuestion
   const rest = pixels.values();
   const messages = chat.messages.map((message) => ({
     ...message,
-    content: message.content.map((part) => (part.type === 'text' ? part : { pixels: rest.next().value ?? null })),
+    content: message.content.map((part) => (part.type === 'text' ? part : { ...part, url: rest.next().value ?? null })),
   }));
   const logitBias = [...(chat.logitBias ?? [])].sort(([a], [b]) => a - b);
   return sha256Hex(JSON.stringify([form, upstreamModel, { ...chat, messages, logitBias }]));

@@ -1,8 +1,8 @@
-import type { VisionFacts } from '../model/manifest.ts';
 import { type Orientation, uprightSize } from './orientation.ts';
 import { squareCanvas, tightCanvas } from './pad.ts';
 import type { PixelRows } from './pixel-rows.ts';
 import type { Rgb } from './rgb.ts';
+import type { ImageVision } from './resize-for-detail.ts';
 import { createRowResizer } from './row-resizer.ts';
 import { smartResize } from './smart-resize.ts';
 
@@ -25,7 +25,7 @@ export interface StoredImage {
 export async function preprocess(
   image: StoredImage,
   rows: PixelRows,
-  vision: Pick<VisionFacts, 'imageSize' | 'patchSize' | 'resize'>,
+  vision: ImageVision,
   param: string,
 ): Promise<Rgb> {
   const { orientation } = image;
@@ -39,7 +39,7 @@ export async function preprocess(
 
 function inputSize(
   upright: { width: number; height: number },
-  { imageSize, patchSize, resize }: Pick<VisionFacts, 'imageSize' | 'patchSize' | 'resize'>,
+  { imageSize, patchSize, resize }: ImageVision,
   param: string,
 ): { width: number; height: number } {
   if (resize.mode === 'square') {

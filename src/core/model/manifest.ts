@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { IMAGE_PATCHES_MAX } from '../limits.ts';
 import { modelCount } from './model-count.ts';
 
 /**
@@ -13,10 +14,14 @@ const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 lowercase hex dig
 
 const file = z.strictObject({ path: z.string().min(1), bytes: z.number().int().nonnegative(), sha256 });
 
-/** How pixels are made model-ready (VoRA's two modes). `native` is the reference's PILSmartResize. */
+/**
+ * How pixels are made model-ready (VoRA's two modes). `native` is the reference's PILSmartResize; `by-detail` is `native`
+ * for images of `detail: "high"`, `square` for all others.
+ */
 const resize = z.discriminatedUnion('mode', [
   z.strictObject({ mode: z.literal('square') }),
   z.strictObject({ mode: z.literal('native'), minPixels: count, maxPixels: count }),
+  z.strictObject({ mode: z.literal('by-detail'), minPixels: count, maxPixels: count }),
 ]);
 
 /** Llama 3.1's stretched RoPE: low frequencies divided by `factor`, high ones kept, blended in between. */
@@ -49,7 +54,7 @@ const llm = z.strictObject({
   eosTokenIds: z.array(z.number().int().nonnegative()).min(1),
 });
 
-const vision = z.strictObject({
+const visionFields = z.strictObject({
   patchSize: modelCount.edgePx,
   imageSize: modelCount.edgePx,
   /** Width D of the vision embedding before its projection. */
@@ -66,6 +71,11 @@ const vision = z.strictObject({
   /** Hash of merged/vision/embedding.safetensors: embeddings and LLM belong together only when this is equal. */
   sha256,
 });
+
+const vision = visionFields.refine(
+  ({ patchSize, resize: mode }) => mode.mode === 'square' || mode.maxPixels <= IMAGE_PATCHES_MAX * patchSize ** 2,
+  { path: ['resize', 'maxPixels'], error: `expected at most ${IMAGE_PATCHES_MAX} patches` },
+);
 
 export const manifestSchema = z.strictObject({
   format: z.literal('vora'),

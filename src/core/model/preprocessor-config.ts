@@ -33,7 +33,7 @@ const schema = z.looseObject({
   rescale_factor: z.number().refine(isOneOver255, { error: 'expected 1/255' }).nullish(),
   size: edges.nullish(),
   crop_size: edges.nullish(),
-  resize_mode: z.enum(['square', 'native']).default('square'),
+  resize_mode: z.enum(['square', 'native', 'by-detail']).default('square'),
   min_pixels: edge.default(NATIVE_MIN_PIXELS),
   max_pixels: edge.default(NATIVE_MAX_PIXELS),
 });

@@ -4,16 +4,24 @@ import { IMAGE_SOURCE } from './image-source.ts';
 import { dropNeutralFields } from './request-field.ts';
 import { orString } from './string-form.ts';
 import { type ToolCall, toolCallId, toolCalls } from './tool.ts';
+import { videoParts } from './video.ts';
+
+/** How closely to look at an image, in OpenAI's words. */
+export type Detail = 'auto' | 'low' | 'high';
 
 export type ContentPart =
   | { type: 'text'; text: string }
-  | { type: 'image_url'; url: string; detail: 'auto' | 'low' | 'high'; uuid?: string }
+  /** `field` is the path of its URL in the client's terms, where that is not the part's position: beside videos. */
+  | { type: 'image_url'; url: string; detail: Detail; uuid?: string; field?: string }
   /** Base64 of a torch.save file holding [N, H]; only a worker may send one, and a `uuid` under which to keep an image. */
   | { type: 'image_embeds'; data: string; uuid?: string }
   /** An image that was sent before under this name; only a worker may name one. */
   | { type: 'stored_image'; uuid: string };
 
-/** Positions of parts equal the client's, so that `messages[m].content[p]` names the same part on both sides. */
+/**
+ * Positions of parts equal the client's, so that `messages[m].content[p]` names the same part on both sides; but for
+ * messages with videos, whose frames are parts here.
+ */
 export type ChatMessage =
   | { role: 'system' | 'user'; content: ContentPart[] }
   /** Content is empty where the message is tool calls alone. */
@@ -26,10 +34,14 @@ export type PartsAllowed = 'client' | 'endpoint';
 
 const textPart = z.strictObject({ type: z.literal('text'), text: z.string() });
 
-const imageUrl = z.strictObject({
-  url: z.string().min(1).describe(IMAGE_SOURCE),
-  detail: z.enum(['auto', 'low', 'high']).default('auto'),
-});
+export const detail = z
+  .enum(['auto', 'low', 'high'])
+  .default('auto')
+  .describe(
+    'high: in its own proportions and closer, where the model can; else as auto. The header x-vora-wire says which',
+  );
+
+const imageUrl = z.strictObject({ url: z.string().min(1).describe(IMAGE_SOURCE), detail });
 
 const imagePart = z
   .strictObject({ type: z.literal('image_url'), image_url: imageUrl })
@@ -62,8 +74,8 @@ function named(name: string | undefined): { uuid?: string } {
   return name === undefined ? {} : { uuid: name };
 }
 
-const clientParts = z.discriminatedUnion('type', [textPart, imagePart]);
-const endpointParts = z.discriminatedUnion('type', [textPart, namedImagePart, embedsPart]);
+const clientParts = z.discriminatedUnion('type', [textPart, imagePart, ...videoParts]);
+const endpointParts = z.discriminatedUnion('type', [textPart, namedImagePart, embedsPart, ...videoParts]);
 
 function content<Part extends z.ZodType>(part: Part) {
   const list = z.array(z.preprocess(dropNeutralFields, part)).min(1).max(PARTS_PER_MESSAGE_MAX);

@@ -12,11 +12,12 @@ import {
   TOP_LOGPROBS_MAX,
 } from '../limits.ts';
 import { answerFormat, type AnswerFormat } from './answer-format.ts';
-import { type ChatMessage, MESSAGE, type PartsAllowed, unansweredCall } from './chat-message.ts';
+import { type ChatMessage, type ContentPart, MESSAGE, type PartsAllowed, unansweredCall } from './chat-message.ts';
 import { RequestError } from './failure.ts';
 import { dropNeutralFields, invalidRequest } from './request-field.ts';
 import { orString } from './string-form.ts';
 import { type FunctionTool, type ToolChoice, toolChoice, tools } from './tool.ts';
+import { showVideos } from './show-videos.ts';
 
 /** A valid request in one form: content is always a list, limits are one field, absent means the model's default. */
 export interface ChatRequest {
@@ -72,10 +73,13 @@ export function parseChatRequest(json: unknown, options: { parts: PartsAllowed }
     throw invalidRequest(json, parsed.error);
   }
   const body: Body & { cache_salt?: string | undefined } = parsed.data;
-  refuseContradictions(body);
+  const messages = body.messages.map((message, m): ChatMessage =>
+    message.role === 'user' ? { ...message, content: showVideos(message.content, m) } : message,
+  );
+  refuseContradictions(body, messages);
   return {
     model: body.model,
-    messages: body.messages,
+    messages,
     stream: body.stream,
     includeUsage: body.stream_options?.include_usage ?? false,
     stop: body.stop,
@@ -104,6 +108,11 @@ export function parseChatRequest(json: unknown, options: { parts: PartsAllowed }
 /** Path of a part in the client's terms, e.g. `messages[0].content[1]`. */
 export function partPath(message: number, part: number): string {
   return `messages[${message}].content[${part}]`;
+}
+
+/** Path of an image in the client's terms: of its part, or of what became the part. */
+export function imagePath(part: ContentPart, message: number, index: number): string {
+  return (part.type === 'image_url' ? part.field : undefined) ?? partPath(message, index);
 }
 
 const stopString = z.string().min(1).max(STOP_STRING_MAX_CHARS);
@@ -162,7 +171,7 @@ const SCHEMAS = {
 type Body = z.output<(typeof SCHEMAS)[PartsAllowed]>;
 
 /** Fields that are right one by one and wrong together. */
-function refuseContradictions(body: Body): void {
+function refuseContradictions(body: Body, messages: ChatMessage[]): void {
   const { max_tokens, max_completion_tokens, tool_choice: choice, tools: offered = [] } = body;
   if (max_tokens !== undefined && max_completion_tokens !== undefined && max_tokens !== max_completion_tokens) {
     throw refusal('max_tokens', 'max_tokens and max_completion_tokens differ; send one');
@@ -182,20 +191,21 @@ function refuseContradictions(body: Body): void {
   if (body.response_format !== undefined && (choice === 'required' || typeof choice === 'object')) {
     throw refusal('response_format', 'A forced tool call has no text that response_format could shape');
   }
-  const fault = unansweredCall(body.messages);
+  const fault = unansweredCall(messages);
   if (fault !== null) {
     throw refusal(fault.param, fault.message);
   }
-  limitImages(body.messages);
+  limitImages(messages);
 }
 
 function limitImages(messages: ChatMessage[]): void {
   let images = 0;
   for (const [m, { content: parts }] of messages.entries()) {
-    for (const [p, { type }] of parts.entries()) {
-      images += type === 'text' ? 0 : 1;
+    for (const [p, part] of parts.entries()) {
+      images += part.type === 'text' ? 0 : 1;
       if (images > IMAGES_PER_REQUEST_MAX) {
-        throw refusal(partPath(m, p), `A request takes at most ${IMAGES_PER_REQUEST_MAX} images`);
+        const message = `A request takes at most ${IMAGES_PER_REQUEST_MAX} images, frames of videos among them`;
+        throw refusal(imagePath(part, m, p), message);
       }
     }
   }

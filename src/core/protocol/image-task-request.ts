@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { ANSWER_TOKENS_MAX, MODEL_NAME_MAX_CHARS, PROMPT_TEXT_MAX_CHARS } from '../limits.ts';
+import { detail } from './chat-message.ts';
 import { type ChatRequest, parseChatRequest } from './chat-request.ts';
 import { RequestError } from './failure.ts';
 import { IMAGE_SOURCE } from './image-source.ts';
@@ -13,6 +14,7 @@ export type TaskPrompts = Record<Exclude<ImageTask, 'vqa'>, string>;
 
 const common = {
   image: z.string().min(1).describe(IMAGE_SOURCE),
+  detail,
   model: z.string().min(1).max(MODEL_NAME_MAX_CHARS).optional().describe('Absent: the default model'),
   max_tokens: z.int().min(1).max(ANSWER_TOKENS_MAX).optional().describe('Longest answer in tokens'),
   temperature: z.number().min(0).max(2).default(0).describe('0 always gives the most likely answer'),
@@ -50,11 +52,11 @@ export function parseImageTask(
   if (!parsed.success) {
     throw invalidRequest(fields, parsed.error);
   }
-  const { image, temperature, max_tokens, seed } = parsed.data;
+  const { image, detail: closeness, temperature, max_tokens, seed } = parsed.data;
   const model = parsed.data.model ?? defaultModel;
   const text = 'question' in parsed.data ? parsed.data.question : prompts(model)[task === 'ocr' ? 'ocr' : 'caption'];
   const content = [
-    { type: 'image_url', image_url: { url: image } },
+    { type: 'image_url', image_url: { url: image, detail: closeness } },
     { type: 'text', text },
   ];
   const chat = {

@@ -55,6 +55,8 @@ const UNSUPPORTED = new Map<string, (value: unknown) => boolean>([
   ['verbosity', equals('medium')],
   ['web_search_options', () => false],
   ['name', () => false],
+  // A video's frames are one a second.
+  ['fps', equals(1)],
   ['moderation', () => false],
 ]);
 

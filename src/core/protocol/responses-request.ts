@@ -8,6 +8,7 @@ import {
   MODEL_NAME_MAX_CHARS,
   PARTS_PER_MESSAGE_MAX,
 } from '../limits.ts';
+import { detail } from './chat-message.ts';
 import { type ChatRequest, parseChatRequest } from './chat-request.ts';
 import { RequestError } from './failure.ts';
 import { IMAGE_SOURCE } from './image-source.ts';
@@ -42,7 +43,7 @@ const inputText = z.strictObject({ type: z.literal('input_text'), text: z.string
 const inputImage = z.strictObject({
   type: z.literal('input_image'),
   image_url: z.string().min(1).describe(IMAGE_SOURCE),
-  detail: z.enum(['auto', 'low', 'high']).default('auto'),
+  detail,
 });
 
 /** The model's own words come back as it sent them. */

@@ -1,4 +1,4 @@
-import { type ChatRequest, partPath } from '../protocol/chat-request.ts';
+import { type ChatRequest, imagePath } from '../protocol/chat-request.ts';
 import { featuresOf } from '../protocol/request-feature.ts';
 import type { Capability, Needs } from './capability.ts';
 
@@ -14,9 +14,10 @@ export function needsOf(chat: ChatRequest): Needs {
 
 function firstImage({ messages }: ChatRequest): string | null {
   for (const [m, { content }] of messages.entries()) {
-    const p = content.findIndex(({ type }) => type !== 'text');
-    if (p >= 0) {
-      return partPath(m, p);
+    for (const [p, part] of content.entries()) {
+      if (part.type !== 'text') {
+        return imagePath(part, m, p);
+      }
     }
   }
   return null;

@@ -14,11 +14,14 @@ export interface WireReport {
   bytes: number;
   /** Why this form. */
   why: string;
+  /** What `detail: "high"` came to; null where nobody asked for it. */
+  high: string | null;
 }
 
 /** `image_embeds;images=1;held=0;cached=0;bytes=44100;why="its only form"`: an item with parameters of RFC 9651. */
-export function writeWireReport({ wire, images, held, cached, bytes, why }: WireReport): string {
-  return `${wire};images=${images};held=${held};cached=${cached};bytes=${bytes};why="${why}"`;
+export function writeWireReport({ wire, images, held, cached, bytes, why, high }: WireReport): string {
+  const detail = high === null ? '' : `;high="${high}"`;
+  return `${wire};images=${images};held=${held};cached=${cached};bytes=${bytes};why="${why}"${detail}`;
 }
 
 /** The form alone, which a page may want to show; null for anything else. */

@@ -80,6 +80,17 @@ describe('smartResize', () => {
     expect(smartResize(golden.height, golden.width, { factor: 14, ...golden }, PARAM)).toEqual({ height, width });
   });
 
+  it.each([14 * 14 * 144, 14 * 14 * 4000])('leaves a size alone that it made, below %i pixels', (maxPixels) => {
+    const bounds = { factor: 14, minPixels: 56 * 56, maxPixels };
+    const edges = Array.from({ length: 40 }, (_, i) => Math.round(14 * 1.17 ** i));
+    for (const height of edges) {
+      for (const width of edges.filter((edge) => Math.max(edge, height) <= 20 * Math.min(edge, height))) {
+        const size = smartResize(height, width, bounds, PARAM);
+        expect([height, width, smartResize(size.height, size.width, bounds, PARAM)]).toEqual([height, width, size]);
+      }
+    }
+  });
+
   it.each(goldenSizes.filter(({ error }) => error))('refuses $error', (golden) => {
     expect(() => smartResize(golden.height, golden.width, { factor: 14, ...golden }, PARAM)).toThrow(
       refusal('invalid-image'),

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { fromBytes } from '../../../src/core/bytes/byte-source.ts';
 import { parseSafetensorsHeader } from '../../../src/core/bytes/safetensors.ts';
-import type { VisionFacts } from '../../../src/core/model/manifest.ts';
+import type { ImageVision } from '../../../src/core/image/resize-for-detail.ts';
 
 const FOLDER = new URL('../../fixtures/golden/', import.meta.url);
 
@@ -29,10 +29,7 @@ export interface GoldenSize {
 }
 
 /** The vision facts of models/vora-random. */
-export function visionOf(
-  mode: GoldenImage['mode'],
-  imageSize = 112,
-): Pick<VisionFacts, 'imageSize' | 'patchSize' | 'resize'> {
+export function visionOf(mode: GoldenImage['mode'], imageSize = 112): ImageVision {
   return {
     imageSize,
     patchSize: 14,

@@ -33,12 +33,10 @@ describe('the reference prompts', () => {
   });
 
   it.each(goldenPrompts)('render as ours: $name', ({ messages, rendered }) => {
-    const plain = messages.map(({ role, content }) => ({
+    const shown = parseChatRequest({ model: 'm', messages }, { parts: 'client' }).messages;
+    const plain = shown.map(({ role, content }) => ({
       role,
-      content:
-        typeof content === 'string'
-          ? content
-          : content.map((part) => (part.type === 'text' ? part : ({ type: 'image' } as const))),
+      content: content.map((part) => (part.type === 'text' ? part : ({ type: 'image' } as const))),
     }));
     expect(template.render(plain)).toBe(rendered);
   });

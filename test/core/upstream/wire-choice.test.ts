@@ -57,9 +57,11 @@ describe('the form of a request’s images', () => {
 
 describe('the header that tells of it', () => {
   it('is an item with parameters, from which a page can read the form', () => {
-    const report = { wire: 'pixels', images: 2, held: 1, cached: 0, bytes: 4100, why: 'its only form' } as const;
+    const why = 'its only form';
+    const report = { wire: 'pixels', images: 2, held: 1, cached: 0, bytes: 4100, why, high: null } as const;
     const header = writeWireReport(report);
     expect(header).toBe('pixels;images=2;held=1;cached=0;bytes=4100;why="its only form"');
+    expect(writeWireReport({ ...report, high: 'passed on' })).toBe(`${header};high="passed on"`);
     expect(wireOfReport(header)).toBe('pixels');
     expect([wireOfReport(null), wireOfReport('jpeg;images=1')]).toEqual([null, null]);
   });

@@ -193,6 +193,19 @@ describe('the folder', () => {
     expect((await readManifest(folder)).vision?.resize).toEqual(resize);
   });
 
+  it('takes native resolution for details only, from the command line and from preprocessor_config.json', async () => {
+    const checkpoint = await copyOf(VORA_RANDOM);
+    const file = join(checkpoint, 'preprocessor_config.json');
+    const config = JSON.parse(await readFile(file, 'utf8')) as object;
+    await writeFile(file, JSON.stringify({ ...config, resize_mode: 'by-detail' }));
+    const resize = { mode: 'by-detail', minPixels: 3136, maxPixels: 28_224 };
+    for (const folder of [await merge(VORA_RANDOM, '--image-mode', 'by-detail'), await merge(checkpoint)]) {
+      expect((await readManifest(folder)).vision?.resize).toEqual(resize);
+      const vision: unknown = JSON.parse(await readFile(join(folder, 'vision/config.json'), 'utf8'));
+      expect(vision).toMatchObject({ resize_mode: 'by-detail', min_pixels: 3136, max_pixels: 28_224 });
+    }
+  });
+
   it("speaks with the processor's chat template where the checkpoint has one", async () => {
     const checkpoint = await copyOf(VORA_AUX);
     await writeFile(

@@ -281,8 +281,17 @@ describe('folders and files', () => {
     expect(await refused(1, VORA_AUX, ...bounds)).toContain('found 90000 as least and 500 as most pixels');
   });
 
+  it('more patches of an image than are taken', async () => {
+    const bounds = ['--image-mode', 'by-detail', '--max-pixels', String(14 * 14 * 4000 + 1)];
+    expect(await refused(1, VORA_AUX, ...bounds)).toContain(
+      'found 784001 as most pixels of an image, expected at most',
+    );
+  });
+
   it('pixel bounds where images have one size', async () => {
-    expect(await refused(1, VORA_AUX, '--min-pixels', '90000')).toContain('expected --image-mode native with them');
+    expect(await refused(1, VORA_AUX, '--min-pixels', '90000')).toContain(
+      'expected --image-mode native or by-detail with them',
+    );
   });
 
   it('a truncated file', async () => {

@@ -1,6 +1,7 @@
 /** Requests that the worker takes, as text; mutations start from them. */
 
 const IMAGE = { type: 'image_url', image_url: { url: 'data:image/png;base64,iVBORw0KGgo=', detail: 'low' } };
+const VIDEO = { type: 'video', video: ['https://a.example/1.jpg', 'data:image/png;base64,iVBORw0KGgo='] };
 const TEXT = { type: 'text', text: 'What does it say?' };
 
 export const CHATS = [
@@ -11,7 +12,7 @@ export const CHATS = [
       { role: 'system', content: 'Be short.' },
       {
         role: 'user',
-        content: [IMAGE, TEXT, { type: 'image_url', image_url: { url: 'https://a.example/b.png?c=d' } }],
+        content: [VIDEO, IMAGE, TEXT, { type: 'image_url', image_url: { url: 'https://a.example/b.png?c=d' } }],
       },
       { role: 'assistant', content: 'é😀"', refusal: null, tool_calls: [] },
       { role: 'user', content: [TEXT] },

@@ -49,6 +49,20 @@ describe('the cache of exact answers', () => {
     ['another picture', question('What?', B)],
     ['another question', question('Why?', A)],
     [
+      'another detail',
+      {
+        messages: [
+          {
+            role: 'user',
+            content: [
+              { type: 'image_url', image_url: { url: A, detail: 'low' } },
+              { type: 'text', text: 'What?' },
+            ],
+          },
+        ],
+      },
+    ],
+    [
       'the question before the picture',
       {
         messages: [
