@@ -27,7 +27,7 @@ export interface ChatParts {
   readonly reading: ReturnType<typeof createTurnstile>;
 }
 
-/** Header in which a worker says with which vision weights it made its embeddings. */
+/** Header in which a worker says for which vision weights it made its images ready. */
 export const VISION_HEADER = 'x-vora-vision';
 
 /** POST /v1/chat/completions: read → images → prompt → engine → answer. */
@@ -69,11 +69,12 @@ async function readRequest(request: Request, parts: ChatParts): Promise<ReadRequ
   const { manifest, toolSyntax } = parts.artifact;
   const chat = parseChatRequest(await readJson(request, ENDPOINT_BODY_MAX_BYTES), { parts: 'endpoint' });
   requireModel(chat, manifest.name);
-  requireVision(chat, request.headers.get(VISION_HEADER), manifest.vision?.sha256 ?? null);
+  const madeFor = request.headers.get(VISION_HEADER);
+  requireVision(chat, madeFor, manifest.vision?.sha256 ?? null);
   requireFeatures(chat, toolSyntax === null ? WITHOUT_TOOLS : new Set(FEATURES));
   requireTokens(chat, manifest.llm.vocabSize);
   const grammar = parts.grammars(chat);
-  return { chat, grammar, prompt: await readPrompt(chat, parts, request.signal) };
+  return { chat, grammar, prompt: await readPrompt(chat, parts, madeFor !== null, request.signal) };
 }
 
 /** A chat template that knows no tools would drop them. */
@@ -100,8 +101,8 @@ function requireVision({ messages }: ChatRequest, found: string | null, expected
   if (ready && expected !== null && found !== expected) {
     throw new RequestError({
       kind: 'vision-mismatch',
-      expected,
-      found: found ?? `unknown (no ${VISION_HEADER} header)`,
+      expected: `vision weights ${expected}`,
+      found: found === null ? `unknown vision weights (no ${VISION_HEADER} header)` : `vision weights ${found}`,
     });
   }
 }
@@ -121,6 +122,7 @@ function refuseImages(messages: readonly ChatMessage[]): void {
 async function readPrompt(
   { messages, tools = [], toolChoice, cacheSalt }: ChatRequest,
   { artifact: { manifest, template, tokenizer, toolSyntax }, images }: ChatParts,
+  isReady: boolean,
   signal: AbortSignal,
 ): Promise<Prompt> {
   const { vision } = manifest;
@@ -138,7 +140,7 @@ async function readPrompt(
     for (const [p, part] of content.entries()) {
       signal.throwIfAborted();
       if (part.type !== 'text' && images !== null) {
-        embeddings.push(await images.read(part, partPath(m, p)));
+        embeddings.push(await images.read(part, partPath(m, p), isReady));
       }
     }
   }

@@ -24,32 +24,35 @@ export interface ImageReader {
    * model-sized already (wire form `pixels`) passes through preprocessing unchanged.
    *
    * @param place the part in the client's terms, e.g. `messages[0].content[1]`.
-   * @throws RequestError naming the field at fault.
+   * @param isReady pixels were made model-sized by a worker.
+   * @throws RequestError naming the field at fault; `vision-mismatch` for ready pixels that have another size here.
    */
-  read(part: ImagePart, place: string): Promise<Float32Array>;
+  read(part: ImagePart, place: string, isReady?: boolean): Promise<Float32Array>;
 }
 
 export function createImageReader(
   { llm, vision }: SeeingManifest,
   { decoder, embedder, store }: { decoder: Decoder; embedder: PatchEmbedder; store: ImageStore },
 ): ImageReader {
-  async function readPixels({ url, detail }: PixelsPart, param: string): Promise<Float32Array> {
+  async function readPixels({ url, detail }: PixelsPart, param: string, isReady: boolean): Promise<Float32Array> {
     const bytes = dataUrlBytes(url, param);
     const header = sniffImage(bytes, param);
     const rows = await decoder.open(bytes, header, param);
-    return embedder.embed(
-      patchify(await preprocess(header, rows, visionForDetail(vision, detail), param), vision.patchSize),
-    );
+    const input = await preprocess(header, rows, visionForDetail(vision, detail), param);
+    if (isReady) {
+      requireSize(header, input);
+    }
+    return embedder.embed(patchify(input, vision.patchSize));
   }
 
   return {
-    async read(part, place) {
+    async read(part, place, isReady = false) {
       if (part.type === 'stored_image') {
         return store.get(part.uuid) ?? refuseUnknown(place);
       }
       const embeddings =
         part.type === 'image_url'
-          ? await readPixels(part, part.field ?? `${place}.image_url.url`)
+          ? await readPixels(part, part.field ?? `${place}.image_url.url`, isReady)
           : readEmbeddings(part.data, llm.hiddenSize, `${place}.image_embeds`);
       if (part.uuid !== undefined) {
         store.put(part.uuid, embeddings);
@@ -57,6 +60,19 @@ export function createImageReader(
       return embeddings;
     },
   };
+}
+
+interface Size {
+  width: number;
+  height: number;
+}
+
+/** A worker whose bundle sizes images otherwise shows the model another picture, or another part of its positions. */
+function requireSize(found: Size, expected: Size): void {
+  if (found.width !== expected.width || found.height !== expected.height) {
+    const text = ({ width, height }: Size): string => `an input of ${width}×${height} px`;
+    throw new RequestError({ kind: 'vision-mismatch', expected: text(expected), found: text(found) });
+  }
 }
 
 function refuseUnknown(place: string): never {

@@ -184,8 +184,13 @@ describe('images that are none', () => {
     ['30 MB', url(`data:;base64,${'A'.repeat(40_000_000)}`), [413, 'image_too_large', AT]],
     [
       'an unknown part',
-      { type: 'video_url', video_url: { url: 'x' } },
+      { type: 'scent_url', scent_url: { url: 'x' } },
       [400, 'unknown_parameter', 'messages[0].content[0].type'],
+    ],
+    [
+      'a video file',
+      { type: 'video_url', video_url: { url: 'data:video/mp4;base64,AAAA' } },
+      [400, null, 'messages[0].content[0].video_url.url'],
     ],
   ])('refuses %s', async (_name, part, expected) => {
     expect((await askAbout(part)).slice(0, 3)).toEqual(expected);
@@ -198,6 +203,42 @@ describe('images that are none', () => {
     bytes.writeUInt32BE(edge, 20);
     return bytes;
   }
+});
+
+describe('pixels that a worker made ready', () => {
+  const AT = 'messages[0].content[0].image_url.url';
+  const blank = (width: number, height: number): object => {
+    const png = encodePng(width, height, new Uint8Array(width * height * 3));
+    return { type: 'image_url', image_url: { url: `data:image/png;base64,${png.toString('base64')}` } };
+  };
+  const status = async (part: object, headers: Record<string, string>): Promise<number> => {
+    const response = await fetch(`${endpoint.url}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${KEY}`, ...headers },
+      body: chat({ messages: [{ role: 'user', content: [part] }] }),
+    });
+    return response.status;
+  };
+  const ready = (): Record<string, string> => ({ 'x-vora-vision': artifact.manifest.vision.sha256 });
+
+  // A bundle and an endpoint of one checkpoint, exported with different image modes.
+  it.each([
+    [98, 126],
+    [448, 448],
+  ])('are refused where the model takes another size than %i×%i px', async (width, height) => {
+    const [found, code, , message] = await askAbout(blank(width, height), ready());
+    expect([found, code]).toEqual([409, 'vision_mismatch']);
+    expect(message).toBe(
+      `Images were made ready for an input of ${width}×${height} px; this model has an input of 112×112 px`,
+    );
+    expect(await status(blank(width, height), {})).toBe(200);
+  });
+
+  it('are answered where it takes that size, and are looked at like all others', async () => {
+    expect(await status(blank(112, 112), ready())).toBe(200);
+    const none = { type: 'image_url', image_url: { url: 'data:image/png;base64,AAAA' } };
+    expect((await askAbout(none, ready())).slice(0, 3)).toEqual([415, 'unsupported_image', AT]);
+  });
 });
 
 describe('embeddings that fit nothing', () => {

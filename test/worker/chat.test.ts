@@ -87,7 +87,8 @@ describe('POST /v1/chat/completions', () => {
     const { width, height, data } = await decodePixels(png);
     expect([width, height]).toEqual([112, 112]);
     expect(new Uint8Array(data)).toEqual(await golden('pixels'));
-    expect(upstream.calls[0]?.headers.get('x-vora-vision')).toBeNull();
+    const { vision } = await bundle.manifest();
+    expect(upstream.calls[0]?.headers.get('x-vora-vision')).toBe(vision.sha256);
   });
 
   it('sends the bytes as they came in the original form, under their true type', async () => {
@@ -95,6 +96,7 @@ describe('POST /v1/chat/completions', () => {
     await testApp(upstream, { wire: 'original' }).chat(question('What?', dataUrl(picture, 'image/jpeg')));
     const sent = { type: 'image_url', image_url: { url: dataUrl(picture, 'image/png'), detail: 'auto' } };
     expect(sentParts(upstream)[0]).toEqual(sent);
+    expect(upstream.calls[0]?.headers.get('x-vora-vision')).toBeNull();
   });
 
   it('keeps text and images in their places, over messages', async () => {

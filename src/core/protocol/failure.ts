@@ -137,7 +137,7 @@ export function toWireError(failure: Failure): WireError {
         409,
         'invalid_request_error',
         'vision_mismatch',
-        `Embeddings were made with vision weights ${failure.found}; this model was merged with ${failure.expected}`,
+        `Images were made ready for ${failure.found}; this model has ${failure.expected}`,
       );
     case 'upstream-unreachable':
       return wire(502, 'server_error', 'upstream_unreachable', failure.message);
