@@ -1,4 +1,4 @@
-import { EMBEDDINGS_MAX_BYTES, PICTURE_URL_MAX_BYTES } from '../src/core/limits.ts';
+import { IMAGE_EMBEDDINGS_MAX_BYTES, PICTURE_URL_MAX_BYTES } from '../src/core/limits.ts';
 import { authorise } from './authorise.ts';
 import type { Deps } from './deps.ts';
 import { prepareImage } from './prepare-image.ts';
@@ -19,7 +19,7 @@ export async function viewPicture(deps: Deps, request: RequestContext): Promise<
     enclosed: new Map(),
     uploads,
     reuse: null,
-    room: EMBEDDINGS_MAX_BYTES,
+    room: IMAGE_EMBEDDINGS_MAX_BYTES,
   });
   const png = new Blob(payload);
   return new Response(png, {

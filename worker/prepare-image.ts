@@ -122,7 +122,7 @@ const BYTES_PER_NUMBER = 4 + 2;
 function requireRoom(tokens: number, hiddenSize: number, room: number, param: string): void {
   const bytes = tokens * hiddenSize * BYTES_PER_NUMBER;
   if (bytes > room) {
-    const found = `Its ${tokens} patches take ${bytes} bytes as embeddings, and ${room} are left of this request's`;
+    const found = `Its ${tokens} patches take ${bytes} bytes as embeddings, and there is room for ${room}`;
     throw new RequestError({
       kind: 'image-too-large',
       param,

@@ -1,3 +1,4 @@
+import { concat } from '../src/core/bytes/concat.ts';
 import type { WireForm } from '../src/core/upstream/capability.ts';
 import type { ImageMemory } from './image-memory.ts';
 import type { OwnerNames } from './owner-names.ts';
@@ -42,9 +43,11 @@ export async function recallImage(
     return { part, prefix, payload: [kept.payload], tokens: kept.tokens, ...named, from: 'cache' };
   }
   const image = await make();
-  if (wire !== 'original') {
-    const payload = new Uint8Array(await new Blob(image.payload).arrayBuffer());
-    waitUntil(memory.keep(name, { tokens: image.tokens, payload }, seconds));
+  if (wire === 'original') {
+    return { ...image, ...named };
   }
-  return { ...image, ...named };
+  // What is kept is also what is sent: its pieces need not live beside it.
+  const payload = concat(image.payload);
+  waitUntil(memory.keep(name, { tokens: image.tokens, payload }, seconds));
+  return { ...image, payload: [payload], ...named };
 }

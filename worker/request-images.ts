@@ -1,6 +1,6 @@
 import { base64Length } from '../src/core/bytes/base64.ts';
 import { resizeForDetail } from '../src/core/image/resize-for-detail.ts';
-import { EMBEDDINGS_MAX_BYTES } from '../src/core/limits.ts';
+import { EMBEDDINGS_MAX_BYTES, IMAGE_EMBEDDINGS_MAX_BYTES } from '../src/core/limits.ts';
 import type { Detail } from '../src/core/protocol/chat-message.ts';
 import { type ChatRequest, partPath } from '../src/core/protocol/chat-request.ts';
 import type { WireForm } from '../src/core/upstream/capability.ts';
@@ -68,7 +68,7 @@ export function requestImages(
       const image = await prepareImage(
         part,
         { ...sight, fetch: deps.fetch, convert: deps.convert },
-        { ...imageContext, room },
+        { ...imageContext, room: Math.min(room, IMAGE_EMBEDDINGS_MAX_BYTES) },
       );
       room -= payloadBytes(image);
       images.push(image);

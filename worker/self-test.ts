@@ -1,5 +1,5 @@
 import {
-  EMBEDDINGS_MAX_BYTES,
+  IMAGE_EMBEDDINGS_MAX_BYTES,
   SELF_TEST_ANSWER_TOKENS,
   SELF_TEST_PROOF_MS,
   SELF_TEST_RETRY_MS,
@@ -98,7 +98,7 @@ async function ask(
     enclosed: NOTHING_ENCLOSED,
     uploads: noUploads,
     reuse: null,
-    room: EMBEDDINGS_MAX_BYTES,
+    room: IMAGE_EMBEDDINGS_MAX_BYTES,
   };
   const sight = sightOfModel(deps, upstream);
   const asked = url === null ? [] : [{ url, detail: 'auto' as const, param: 'the self-test' }];

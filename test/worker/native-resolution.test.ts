@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { decodeBase64 } from '../../src/core/bytes/base64.ts';
 import { bf16ToF32 } from '../../src/core/bytes/float.ts';
 import { decodeTorchTensor } from '../../src/core/bytes/torch-tensor.ts';
-import { EMBEDDINGS_MAX_BYTES } from '../../src/core/limits.ts';
+import { IMAGE_EMBEDDINGS_MAX_BYTES } from '../../src/core/limits.ts';
 import type { Bundle } from '../../worker/bundle.ts';
 import { decodePixels } from './decode-pixels.ts';
 import { fakeUpstream, type FakeUpstream, goodAnswer } from './fake-upstream.ts';
@@ -143,7 +143,7 @@ describe('an image of detail: high', () => {
   });
 
   it('is a 413 where an isolate has no room for all embeddings of the request', async () => {
-    const hiddenSize = Math.floor(EMBEDDINGS_MAX_BYTES / 6 / 64);
+    const hiddenSize = Math.floor(IMAGE_EMBEDDINGS_MAX_BYTES / 6 / 64);
     const app = testApp(fakeUpstream(goodAnswer()), {
       bundle: {
         ...closer,
@@ -155,8 +155,10 @@ describe('an image of detail: high', () => {
       // A square fits to the byte, and is not made here.
       embedder: { warm: () => Promise.resolve(), embed: () => Promise.resolve(new Float32Array(64 * hiddenSize)) },
     });
-    expect((await app.chat(about(url, 'low'))).status).toBe(200);
-    for (const body of [about(url, 'high'), question('?', url, url)]) {
+    for (const body of [about(url, 'low'), question('?', url, url)]) {
+      expect((await app.chat(body)).status).toBe(200);
+    }
+    for (const body of [about(url, 'high'), question('?', url, url, url)]) {
       const response = await app.chat(body);
       expect(response.status).toBe(413);
       expect(await response.text()).toContain('ask for less detail, or fewer images');

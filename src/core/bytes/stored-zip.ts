@@ -1,4 +1,5 @@
 import { TORCH_ARCHIVE_RECORDS_MAX } from '../limits.ts';
+import { concat } from './concat.ts';
 import { crc32 } from './crc32.ts';
 import { MalformedFile } from './malformed-file.ts';
 
@@ -228,14 +229,4 @@ function readLocal(view: DataView, at: number, path: Uint8Array, limit: number, 
     }
   }
   return dataStart;
-}
-
-function concat(parts: Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, 0));
-  let offset = 0;
-  for (const part of parts) {
-    whole.set(part, offset);
-    offset += part.byteLength;
-  }
-  return whole;
 }
