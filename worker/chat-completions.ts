@@ -19,7 +19,7 @@ import { modelChain } from './model-chain.ts';
 import { orTimeout } from './or-timeout.ts';
 import { ownerReuse } from './owner-reuse.ts';
 import type { ImageContext } from './prepare-image.ts';
-import { parseJson } from './read-body.ts';
+import { consumeJson } from './read-body.ts';
 import { relayAnswer } from './relay-stream.ts';
 import type { RequestContext } from './request-context.ts';
 import { jsonResponse, textResponse } from './sized-response.ts';
@@ -42,7 +42,7 @@ export interface ChatTask {
 /** POST /v1/chat/completions */
 export async function chatCompletions(deps: Deps, context: RequestContext): Promise<Response> {
   startLoading(deps, context);
-  const chat = parseChatRequest(parseJson(await context.receive(REQUEST_BODY_MAX_BYTES)), { parts: 'client' });
+  const chat = parseChatRequest(consumeJson(await context.receive(REQUEST_BODY_MAX_BYTES)), { parts: 'client' });
   return answerChat({ chat, form: chatForm }, deps, context);
 }
 

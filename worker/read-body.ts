@@ -4,16 +4,19 @@ import { RequestError } from '../src/core/protocol/failure.ts';
 
 /** HTTP frames a request by the length that it declares, so a small one is read in one go, in fewer turns of the event loop. */
 const SMALL_BODY_BYTES = 64 * 1024;
+/** For a body that does not say how long it is. */
+const FIRST_BUFFER_BYTES = 64 * 1024;
 
 /**
  * Reads a body of at most `limitBytes`; a longer one is refused as soon as that is known.
  *
- * Peak memory: the body once when it declares its length, else twice for a moment.
+ * Peak memory: the body once when it declares its length, else twice for a moment. Streams of the network write into that
+ * memory themselves: a buffer for every chunk would be as much garbage again.
  *
  * @returns null when the body is longer.
  */
 export async function readLimited(
-  body: ReadableStream<Uint8Array> | null,
+  body: ReadableStream<Uint8Array<ArrayBuffer>> | null,
   declaredBytes: number | null,
   limitBytes: number,
 ): Promise<Uint8Array<ArrayBuffer> | null> {
@@ -21,23 +24,40 @@ export async function readLimited(
     await body?.cancel();
     return null;
   }
-  // A declared length is a hint about the size of the buffer, never a promise about the bytes.
-  let bytes = new Uint8Array(declaredBytes ?? 64 * 1024);
+  if (body === null) {
+    return new Uint8Array(0);
+  }
+  // A declared length is a hint about the size of the buffer, never a promise about the bytes. One more shows their end.
+  let buffer = new ArrayBuffer((declaredBytes ?? FIRST_BUFFER_BYTES) + 1);
   let length = 0;
-  for await (const chunk of body ?? []) {
-    const end = length + chunk.byteLength;
-    if (end > limitBytes) {
+  const reader = byteReader(body);
+  for (;;) {
+    const { value, done } = await reader.read(new Uint8Array(buffer, length));
+    if (value === undefined) {
+      throw new TypeError('a stream kept the memory that it was to fill');
+    }
+    buffer = value.buffer;
+    if (done) {
+      return new Uint8Array(buffer, 0, length);
+    }
+    length += value.byteLength;
+    if (length > limitBytes) {
+      await reader.cancel();
       return null;
     }
-    if (end > bytes.byteLength) {
-      const grown = new Uint8Array(Math.min(limitBytes, Math.max(end, bytes.byteLength * 2)));
-      grown.set(bytes.subarray(0, length));
-      bytes = grown;
+    if (length === buffer.byteLength) {
+      buffer = buffer.transfer(Math.min(limitBytes + 1, length * 2));
     }
-    bytes.set(chunk, length);
-    length = end;
   }
-  return bytes.subarray(0, length);
+}
+
+/** Streams of the network are streams of bytes; one that scripts made is turned into one. */
+function byteReader(body: ReadableStream<Uint8Array<ArrayBuffer>>): ReadableStreamBYOBReader {
+  try {
+    return body.getReader({ mode: 'byob' });
+  } catch {
+    return body.pipeThrough(new IdentityTransformStream()).getReader({ mode: 'byob' });
+  }
 }
 
 /** `content-length` as a number, or null where it is absent or no number. */
@@ -64,18 +84,21 @@ export async function readBytes(request: Request, limitBytes: number): Promise<U
 }
 
 /**
- * A request body as JSON.
+ * A request body as JSON. The bytes are gone when it returns: several megabytes of an image need not wait for a
+ * collection of garbage beside the text that was made of them.
  *
  * @throws RequestError `invalid-request` for bytes that are not JSON in UTF-8, or JSON that would become far more memory
  *   than it has bytes.
  */
-export function parseJson(bytes: Uint8Array): unknown {
+export function consumeJson(bytes: Uint8Array<ArrayBuffer>): unknown {
   if (countJsonMarks(bytes) > REQUEST_JSON_MARKS_MAX) {
     const message = `The request body holds over ${REQUEST_JSON_MARKS_MAX} JSON values`;
     throw new RequestError({ kind: 'invalid-request', param: null, message });
   }
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(bytes));
+    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(bytes);
+    bytes.buffer.transfer(0);
+    return JSON.parse(text);
   } catch (cause) {
     const message = 'The request body is not valid JSON in UTF-8';
     throw new RequestError({ kind: 'invalid-request', param: null, message }, { cause });

@@ -2,7 +2,7 @@ import { IMAGE_FORM_MAX_BYTES, IMAGE_MAX_BYTES, REQUEST_BODY_MAX_BYTES } from '.
 import { RequestError } from '../src/core/protocol/failure.ts';
 import { fieldsOfText } from '../src/core/protocol/image-task-request.ts';
 import { type FormPart, parseMultipart } from '../src/core/protocol/multipart.ts';
-import { parseJson } from './read-body.ts';
+import { consumeJson } from './read-body.ts';
 import type { RequestContext } from './request-context.ts';
 
 /** An image task as it came, its fields not yet checked. */
@@ -25,7 +25,7 @@ export async function readImageTask(request: Request, context: RequestContext): 
   const contentType = request.headers.get('content-type') ?? '';
   const mediaType = contentType.split(';')[0]?.trim().toLowerCase() ?? '';
   if (mediaType === 'application/json') {
-    return { fields: parseJson(await context.receive(REQUEST_BODY_MAX_BYTES)), file: null };
+    return { fields: consumeJson(await context.receive(REQUEST_BODY_MAX_BYTES)), file: null };
   }
   if (mediaType === 'multipart/form-data') {
     return readForm(parseMultipart(await context.receive(IMAGE_FORM_MAX_BYTES), contentType));

@@ -6,7 +6,7 @@ import { defaultModel, routeModel } from '../../src/core/tenants/route-model.ts'
 import type { Deps } from '../deps.ts';
 import { modelChain } from '../model-chain.ts';
 import { denyReason } from '../public-url.ts';
-import { parseJson } from '../read-body.ts';
+import { consumeJson } from '../read-body.ts';
 import type { RequestContext } from '../request-context.ts';
 import { jsonResponse } from '../sized-response.ts';
 import { boundAnswer, costBound } from '../tenants/admit.ts';
@@ -29,7 +29,9 @@ export async function submitJobs(
 ): Promise<Response> {
   const bytes = await context.receive(REQUEST_BODY_MAX_BYTES);
   const { settings } = tenant;
-  const call = parseJobs(parseJson(bytes), {
+  const key = idempotencyKeyOf(context.headers);
+  const idempotency = key === null ? null : { key, hash: await sha256Hex(bytes) };
+  const call = parseJobs(consumeJson(bytes), {
     defaultModel: (task: JobTask) => defaultModel(settings, task, config.model),
     prompts: config.taskPrompts,
   });
@@ -38,13 +40,12 @@ export async function submitJobs(
     modelChain(bounded, config, routeModel(settings, bounded, payload.task));
     return { id: `job_${newId()}`, ref, task: payload.task, model: chat.model, tokens: costBound(bounded), payload };
   });
-  const key = idempotencyKeyOf(context.headers);
   const answer = await handIn(tenancy, {
     tenant,
     jobs,
     batch: `batch_${newId()}`,
     webhook: webhookOf(call, context.host, tenancy.ownHost),
-    idempotency: key === null ? null : { key, hash: await sha256Hex(bytes) },
+    idempotency,
   });
   return accepted(unwrap(answer), call, context);
 }

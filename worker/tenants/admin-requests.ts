@@ -12,7 +12,7 @@ import {
 import { RequestError } from '../../src/core/protocol/failure.ts';
 import { invalidRequest } from '../../src/core/protocol/request-field.ts';
 import { SCOPES, tenantId, tenantSettings } from '../../src/core/tenants/settings.ts';
-import { parseJson } from '../read-body.ts';
+import { consumeJson } from '../read-body.ts';
 import type { RequestContext } from '../request-context.ts';
 
 /** Bodies and queries of the admin API; the API description is made of them. */
@@ -72,7 +72,7 @@ export async function readBody<Schema extends z.ZodType>(
   limitBytes = ADMIN_BODY_MAX_BYTES,
 ): Promise<z.output<Schema>> {
   const bytes = await context.receive(limitBytes);
-  return checked(schema, bytes.byteLength === 0 ? {} : parseJson(bytes));
+  return checked(schema, bytes.byteLength === 0 ? {} : consumeJson(bytes));
 }
 
 /** @throws RequestError `invalid-request` */

@@ -7,7 +7,7 @@ import { parseImageTask } from '../../../src/core/protocol/image-task-request.ts
 import { parseMultipart } from '../../../src/core/protocol/multipart.ts';
 import { responsesForm } from '../../../src/core/protocol/responses-answer.ts';
 import { parseResponsesRequest } from '../../../src/core/protocol/responses-request.ts';
-import { parseJson } from '../../../worker/read-body.ts';
+import { consumeJson } from '../../../worker/read-body.ts';
 import { relayAnswer } from '../../../worker/relay-stream.ts';
 import { type Expected, readAnswer } from '../../../worker/upstream-answer.ts';
 import { upstreamBody } from '../../../worker/upstream-body.ts';
@@ -43,13 +43,13 @@ export const TARGETS: readonly Target[] = [
   {
     name: 'chat',
     make: (random) => mutated(CHATS, random),
-    read: async (source) => isSound(parseChatRequest(parseJson(await bytesOf(source)), { parts: 'client' })),
+    read: async (source) => isSound(parseChatRequest(consumeJson(await bytesOf(source)), { parts: 'client' })),
   },
   {
     name: 'responses',
     make: (random) => mutated(RESPONSES, random),
     async read(source) {
-      const { chat, inputOffset } = parseResponsesRequest(parseJson(await bytesOf(source)));
+      const { chat, inputOffset } = parseResponsesRequest(consumeJson(await bytesOf(source)));
       return inputOffset < chat.messages.length && isSound(chat);
     },
   },
@@ -57,7 +57,7 @@ export const TARGETS: readonly Target[] = [
     name: 'image-task',
     make: (random) => mutated(IMAGE_TASKS, random),
     async read(source) {
-      const fields = parseJson(await bytesOf(source));
+      const fields = consumeJson(await bytesOf(source));
       const options = { defaultModel: 'm', prompts: () => ({ caption: 'c', ocr: 'o' }), stream: false };
       const task = JSON.stringify(fields).includes('"question"') ? 'vqa' : 'ocr';
       const chat = parseImageTask(task, fields, options);
