@@ -1,6 +1,4 @@
-/**
- * A receiver of webhooks: `WEBHOOK_SECRET=whsec_… node examples/webhook-receiver/main.ts`, behind a proxy that speaks https.
- */
+/** A receiver of webhooks, behind a proxy for https: `WEBHOOK_SECRET=whsec_… node examples/webhook-receiver/main.ts` */
 import { serve } from '@hono/node-server';
 import { Hono } from 'hono';
 import { Webhook } from 'standardwebhooks';

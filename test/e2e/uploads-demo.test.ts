@@ -147,3 +147,31 @@ it(
     expect(rows).toEqual([expect.stringMatching(/^[0-9-]{10},vora-tiny,upstream,2,2,/)]);
   },
 );
+
+it('an operator makes, rotates and ends keys and tenants', { timeout: 60_000 }, async () => {
+  const json = async (...args: string[]) => JSON.parse(await tenants(...args)) as Json;
+  const keysOf = async () => {
+    const { keys } = (await json('show', 'kiosk')) as { keys: { id: string; purpose: string; scopes: string[] }[] };
+    return keys.map(({ purpose, scopes }) => [purpose, scopes.join()]);
+  };
+  await tenants('create', 'kiosk');
+  const key = await json('key', 'kiosk', '--purpose', 'door', '--scopes', 'chat,jobs');
+  const next = await json('rotate', 'kiosk', text(key['id']), '--overlap', '60');
+  expect(text(next['key'])).not.toBe(text(key['key']));
+  expect((await keysOf()).toSorted()).toEqual([
+    ['door', 'chat,jobs'],
+    ['door', 'chat,jobs'],
+    ['first', 'chat,jobs,admin'],
+  ]);
+  for (const made of [key, next]) {
+    expect(await call(text(made['key']), 'GET', '/v1/jobs')).toMatchObject({ object: 'list', data: [] });
+  }
+  expect(await json('revoke', 'kiosk', text(next['id']))).toMatchObject({ object: 'key', deleted: true });
+  expect(await keysOf()).toHaveLength(2);
+
+  const listed = (await json('list', '--limit', '1')) as { data: { id: string }[]; next_cursor: string };
+  const rest = (await json('list', '--cursor', listed.next_cursor)) as { data: { id: string }[] };
+  expect([...listed.data, ...rest.data].map(({ id }) => id)).toEqual(['kiosk', 'shop']);
+  await tenants('delete', 'kiosk');
+  await expect(tenants('show', 'kiosk')).rejects.toMatchObject({ code: 1 });
+});
