@@ -152,16 +152,16 @@ it('an operator makes, rotates and ends keys and tenants', { timeout: 60_000 }, 
   const json = async (...args: string[]) => JSON.parse(await tenants(...args)) as Json;
   const keysOf = async () => {
     const { keys } = (await json('show', 'kiosk')) as { keys: { id: string; purpose: string; scopes: string[] }[] };
-    return keys.map(({ purpose, scopes }) => [purpose, scopes.join()]);
+    return keys.map(({ purpose, scopes }) => `${purpose}: ${scopes.join()}`);
   };
   await tenants('create', 'kiosk');
   const key = await json('key', 'kiosk', '--purpose', 'door', '--scopes', 'chat,jobs');
   const next = await json('rotate', 'kiosk', text(key['id']), '--overlap', '60');
   expect(text(next['key'])).not.toBe(text(key['key']));
-  expect((await keysOf()).toSorted()).toEqual([
-    ['door', 'chat,jobs'],
-    ['door', 'chat,jobs'],
-    ['first', 'chat,jobs,admin'],
+  expect((await keysOf()).toSorted((a, b) => a.localeCompare(b))).toEqual([
+    'door: chat,jobs',
+    'door: chat,jobs',
+    'first: chat,jobs,admin',
   ]);
   for (const made of [key, next]) {
     expect(await call(text(made['key']), 'GET', '/v1/jobs')).toMatchObject({ object: 'list', data: [] });
