@@ -151,7 +151,9 @@ it(
 it('an operator makes, rotates and ends keys and tenants', { timeout: 60_000 }, async () => {
   const json = async (...args: string[]) => JSON.parse(await tenants(...args)) as Json;
   const keysOf = async () => {
-    const { keys } = (await json('show', 'kiosk')) as { keys: { id: string; purpose: string; scopes: string[] }[] };
+    const { keys } = (await json('show', 'kiosk')) as unknown as {
+      keys: { id: string; purpose: string; scopes: string[] }[];
+    };
     return keys.map(({ purpose, scopes }) => `${purpose}: ${scopes.join()}`);
   };
   await tenants('create', 'kiosk');
@@ -169,8 +171,8 @@ it('an operator makes, rotates and ends keys and tenants', { timeout: 60_000 }, 
   expect(await json('revoke', 'kiosk', text(next['id']))).toMatchObject({ object: 'key', deleted: true });
   expect(await keysOf()).toHaveLength(2);
 
-  const listed = (await json('list', '--limit', '1')) as { data: { id: string }[]; next_cursor: string };
-  const rest = (await json('list', '--cursor', listed.next_cursor)) as { data: { id: string }[] };
+  const listed = (await json('list', '--limit', '1')) as unknown as { data: { id: string }[]; next_cursor: string };
+  const rest = (await json('list', '--cursor', listed.next_cursor)) as unknown as { data: { id: string }[] };
   expect([...listed.data, ...rest.data].map(({ id }) => id)).toEqual(['kiosk', 'shop']);
   await tenants('delete', 'kiosk');
   await expect(tenants('show', 'kiosk')).rejects.toMatchObject({ code: 1 });
