@@ -30,14 +30,22 @@ const SUM_MEMORIES = 'function () { return this.reduce((sum, memory) => sum + me
 /**
  * Watches the isolate of the worker `name` through workerd's inspector, at `inspector` (Miniflare's `getInspectorURL`), by
  * asking every few milliseconds. The isolate answers between two steps of a request, not within one: what lives for less
- * than a step is not seen. Garbage counts until it is collected.
+ * than a step is not seen. Garbage counts until it is collected: by the engine, which here knows of no limit and takes its
+ * time, or before each asking, where `counts` says so.
  */
-export async function watchIsolate(inspector: URL, name: string): Promise<IsolateMemory> {
+export async function watchIsolate(
+  inspector: URL,
+  name: string,
+  counts: 'garbage too' | 'what is in use' = 'garbage too',
+): Promise<IsolateMemory> {
   const session = await openSession(new URL(`./core:user:${name}`, inspector));
   let peak = 0;
   const ended = new AbortController();
   const polling = (async () => {
     while (!ended.signal.aborted) {
+      if (counts === 'what is in use') {
+        await session.memories();
+      }
       const usage = await session.call<HeapUsage>('Runtime.getHeapUsage');
       peak = Math.max(peak, usage.usedSize + usage.embedderHeapUsedSize + usage.backingStorageSize);
       await sleep(POLL_MS);

@@ -17,5 +17,9 @@ export function createKernelEmbedder(bundle: Pick<Bundle, 'graph'>): WarmEmbedde
     async embed(patches) {
       return (await loaded()).embed(patches);
     },
+    async embedBf16(patches) {
+      return (await loaded()).embedBf16(patches);
+    },
+    bytesPerNumber: Uint16Array.BYTES_PER_ELEMENT,
   };
 }

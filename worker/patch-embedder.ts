@@ -1,4 +1,4 @@
-import type { WarmEmbedder } from '../src/core/image/patch-embedder.ts';
+import { GRAPH_BYTES_PER_NUMBER, type WarmEmbedder } from '../src/core/image/patch-embedder.ts';
 import type { Bundle } from './bundle.ts';
 import type { PatchEmbed } from './env.ts';
 import { createKernelEmbedder } from './kernel-embedder.ts';
@@ -16,5 +16,7 @@ export function createPatchEmbedder(by: PatchEmbed, bundle: Pick<Bundle, 'graph'
   return {
     warm: async () => (await session()).warm(),
     embed: async (patches) => (await session()).embed(patches),
+    embedBf16: async (patches) => (await session()).embedBf16(patches),
+    bytesPerNumber: GRAPH_BYTES_PER_NUMBER,
   };
 }

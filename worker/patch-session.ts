@@ -1,5 +1,6 @@
 import { type InferenceSession, Tensor } from 'onnxruntime-web/wasm';
-import type { WarmEmbedder } from '../src/core/image/patch-embedder.ts';
+import { f32ToBf16 } from '../src/core/bytes/float.ts';
+import { GRAPH_BYTES_PER_NUMBER, type WarmEmbedder } from '../src/core/image/patch-embedder.ts';
 import type { Patches } from '../src/core/image/patchify.ts';
 import type { Bundle } from './bundle.ts';
 import { keepResult } from './keep-result.ts';
@@ -20,17 +21,20 @@ export function createPatchSession(bundle: Pick<Bundle, 'graph'>): WarmEmbedder 
     return ort;
   });
   let last: Promise<unknown> = Promise.resolve();
+  async function embed(patches: Patches): Promise<Float32Array> {
+    const ort = await session();
+    const run = last.then(() => embedOn(ort, patches));
+    // A rejected run must not reject the runs behind it.
+    last = run.catch(() => undefined);
+    return run;
+  }
   return {
     async warm() {
       await session();
     },
-    async embed(patches) {
-      const ort = await session();
-      const run = last.then(() => embedOn(ort, patches));
-      // A rejected run must not reject the runs behind it.
-      last = run.catch(() => undefined);
-      return run;
-    },
+    embed,
+    embedBf16: async (patches) => f32ToBf16(await embed(patches)),
+    bytesPerNumber: GRAPH_BYTES_PER_NUMBER,
   };
 }
 

@@ -1,4 +1,3 @@
-import { f32ToBf16 } from '../src/core/bytes/float.ts';
 import { encodeTorchTensor } from '../src/core/bytes/torch-tensor.ts';
 import { encodePng } from '../src/core/image/encode-png.ts';
 import { patchify } from '../src/core/image/patchify.ts';
@@ -51,7 +50,7 @@ type Load = () => Promise<LoadedImage>;
  * From a client's URL to what the upstream takes: load, sniff, decode and resize row by row, embed; or what is left to do
  * of it, where its owner showed the same file lately.
  *
- * Peak memory, beside the encoded file: what decoders hold (src/core/image/decode.ts), then the small model input, then embeddings as f32 and bf16 (22 MB for 1024 patches at 7B size). Only the payload outlives the call.
+ * Peak memory, beside the encoded file: what decoders hold (src/core/image/decode.ts), then the small model input, then embeddings as bf16 (7 MB for 1024 patches at 7B size; ONNX Runtime holds them as f32 too). Only the payload outlives the call.
  *
  * @throws RequestError `image-too-large` where there is no room for its embeddings.
  */
@@ -105,9 +104,8 @@ async function makeImage(
     const png = await stopwatch.time('encode', () => encodePng(input));
     return { part: 'image_url', prefix: 'data:image/png;base64,', payload: [png], tokens, from };
   }
-  requireRoom(tokens, llm.hiddenSize, room, param);
-  const embeddings = await stopwatch.time('embed', () => embedder.embed(patches));
-  const bf16 = f32ToBf16(embeddings);
+  requireRoom(tokens, tokens * llm.hiddenSize * embedder.bytesPerNumber, room, param);
+  const bf16 = await stopwatch.time('embed', () => embedder.embedBf16(patches));
   const { head, data, tail } = encodeTorchTensor({
     dtype: 'bf16',
     shape: [tokens, llm.hiddenSize],
@@ -116,11 +114,7 @@ async function makeImage(
   return { part: 'image_embeds', prefix: '', payload: [head, data, tail], tokens, from };
 }
 
-/** f32, and the bf16 made of it. */
-const BYTES_PER_NUMBER = 4 + 2;
-
-function requireRoom(tokens: number, hiddenSize: number, room: number, param: string): void {
-  const bytes = tokens * hiddenSize * BYTES_PER_NUMBER;
+function requireRoom(tokens: number, bytes: number, room: number, param: string): void {
   if (bytes > room) {
     const found = `Its ${tokens} patches take ${bytes} bytes as embeddings, and there is room for ${room}`;
     throw new RequestError({

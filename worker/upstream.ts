@@ -70,12 +70,22 @@ async function send(
 /** With a known length a body is sent as it is made, without chunked encoding, which some servers refuse. */
 function written(body: UpstreamBody, signal: AbortSignal): ReadableStream {
   const { readable, writable } = new FixedLengthStream(body.byteLength);
+  const writer = writable.getWriter();
+  const abort = (): void => void writer.abort(signal.reason).catch(() => undefined);
+  signal.addEventListener('abort', abort, { once: true });
   // A failed send shows as a failed fetch.
-  body
-    .open()
-    .pipeTo(writable, { signal })
-    .catch(() => undefined);
+  void write(body, writer)
+    .catch(() => undefined)
+    .finally(() => signal.removeEventListener('abort', abort));
   return readable;
+}
+
+async function write(body: UpstreamBody, writer: WritableStreamDefaultWriter<Uint8Array>): Promise<void> {
+  for (const piece of body.pieces()) {
+    // Only then its memory is free for the next.
+    await writer.write(piece);
+  }
+  await writer.close();
 }
 
 async function readRejection(response: Response, unixSeconds: number): Promise<Failure> {

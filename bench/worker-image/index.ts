@@ -47,7 +47,7 @@ export default {
         return Response.json({ pixels: input.data.length });
       }
       await loading;
-      const embeddings = await embedder.embed(patchify(input, VISION.patchSize));
+      const embeddings = await embedder.embedBf16(patchify(input, VISION.patchSize));
       return Response.json({ values: embeddings.length });
     } catch (error) {
       await loading;

@@ -12,6 +12,7 @@ import { percentile } from '../percentile.ts';
 import { findPython } from '../weights/python.ts';
 import { benchPaths } from './paths.ts';
 import { scaledError } from './scaled-error.ts';
+import { benchWholeWorker } from './whole-worker.ts';
 
 const RUNS = 5;
 const AT_ONCE = 4;
@@ -56,6 +57,7 @@ export async function benchImageInWorkerd(): Promise<void> {
       'error',
     ];
     process.stdout.write(`${formatTable(head, rows)}\n`);
+    await benchWholeWorker(folder, graphs.folded);
   } finally {
     await rm(folder, { recursive: true });
   }

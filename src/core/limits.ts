@@ -64,11 +64,11 @@ export const JPEG_SCANS_MAX = 100;
 /** Patches of an image in its own proportions: the bound of VoRA's smart_resize (data_module/vision_transform.py), which a
  * model's settings may lower. A square one has as many as its model's size says. */
 export const IMAGE_PATCHES_MAX = 4000;
-/** Embeddings of one image in the worker, as f32 and as the bf16 that travels: 2340 patches at 7B size, with which an isolate
- * holds up to 124 of its 128 MB, weights and garbage included. */
-export const IMAGE_EMBEDDINGS_MAX_BYTES = 48 * 1024 * 1024;
+/** Embeddings of one image while the worker makes them: as the bf16 that travels, IMAGE_PATCHES_MAX at 7B size; ONNX Runtime
+ * has them as f32 too. */
+export const IMAGE_EMBEDDINGS_MAX_BYTES = 32 * 1024 * 1024;
 /** The same of all images of a request, those before as bf16: eight squares of 1024 patches at 7B size. */
-export const EMBEDDINGS_MAX_BYTES = 72 * 1024 * 1024;
+export const EMBEDDINGS_MAX_BYTES = 64 * 1024 * 1024;
 /** Images in one request; each is hundreds of prompt tokens. */
 export const IMAGES_PER_REQUEST_MAX = 8;
 /** Frames of one video: as many as VoRA's reference samples (data_module/processor.py), and as a request has images. */

@@ -5,6 +5,7 @@ import { decodeTorchTensor } from '../../src/core/bytes/torch-tensor.ts';
 import { IMAGE_EMBEDDINGS_MAX_BYTES } from '../../src/core/limits.ts';
 import type { Bundle } from '../../worker/bundle.ts';
 import { decodePixels } from './decode-pixels.ts';
+import { createPatchEmbedder } from '../../worker/patch-embedder.ts';
 import { fakeUpstream, type FakeUpstream, goodAnswer } from './fake-upstream.ts';
 import { errors } from './golden-patches.ts';
 import { goldenImages, goldenTensor, repositoryFile } from './repository-file.ts';
@@ -143,7 +144,7 @@ describe('an image of detail: high', () => {
   });
 
   it('is a 413 where an isolate has no room for all embeddings of the request', async () => {
-    const hiddenSize = Math.floor(IMAGE_EMBEDDINGS_MAX_BYTES / 6 / 64);
+    const hiddenSize = Math.floor(IMAGE_EMBEDDINGS_MAX_BYTES / 2 / 64);
     const app = testApp(fakeUpstream(goodAnswer()), {
       bundle: {
         ...closer,
@@ -153,7 +154,10 @@ describe('an image of detail: high', () => {
         },
       },
       // A square fits to the byte, and is not made here.
-      embedder: { warm: () => Promise.resolve(), embed: () => Promise.resolve(new Float32Array(64 * hiddenSize)) },
+      embedder: {
+        ...createPatchEmbedder('kernel', closer),
+        embedBf16: () => Promise.resolve(new Uint16Array(64 * hiddenSize)),
+      },
     });
     for (const body of [about(url, 'low'), question('?', url, url)]) {
       expect((await app.chat(body)).status).toBe(200);

@@ -1,5 +1,5 @@
 /**
- * The patch embedding's arithmetic in AssemblyScript. It owns no memory: src/core/embed/kernel-memory.ts says where
+ * The patch embedding's arithmetic in AssemblyScript. It owns no memory: src/core/embed/patch-kernel.ts says where
  * everything lies, and every pointer here is a byte offset into that memory.
  *
  * Equal bytes on every machine: products and sums are whole numbers below 2³¹, exact in any order; what follows is f32 in a
@@ -15,14 +15,18 @@ const HEAD: usize = COLUMNS * 8;
 /** Patches that are multiplied at once: with two vectors of columns all eight sums stay in registers. */
 const PATCHES: usize = 4;
 
-/** to[i] = from[i] − centre[i] as i16, `count` patches of `length` bytes, each to the next multiple of `pitch`. */
-export function centrePatches(from: usize, count: usize, length: usize, centre: usize, to: usize, pitch: usize): void {
-  for (let patch: usize = 0; patch < count; patch++) {
-    for (let i: usize = 0; i < length; i++) {
-      store<i16>(to + 2 * i, <i16>(<i32>load<u8>(from + i) - <i32>load<i16>(centre + 2 * i)));
-    }
-    from += length;
-    to += pitch;
+/**
+ * to = from − centre as i16, one patch of `length` bytes. Four patches lie together: a pair of numbers of the first, of the
+ * second, third and fourth, then the next pair of each. So one load fetches what four patches multiply by one pair of rows.
+ * Beyond its trap handler's reach, as in workerd, every load of V8's is checked, and costs more than a product.
+ *
+ * @param to of this patch's first pair
+ */
+export function centrePatch(from: usize, length: usize, centre: usize, to: usize): void {
+  for (let i: usize = 0; i < length; i += 2) {
+    const low = <i32>load<u8>(from + i) - <i32>load<i16>(centre + 2 * i);
+    const high = i + 1 < length ? <i32>load<u8>(from + i, 1) - <i32>load<i16>(centre + 2 * i, 2) : 0;
+    store<i32>(to + 2 * PATCHES * i, (high << 16) | (low & 0xffff));
   }
 }
 
@@ -31,7 +35,7 @@ export function centrePatches(from: usize, count: usize, length: usize, centre: 
  *
  * @param table for each panel its byte offset and the first pair of rows that is not zero, u32 each
  * @param pairs rows of the matrix, halved
- * @param pitch bytes from one patch to the next
+ * @param patches as centrePatch lays them
  * @param outPitch bytes from one row of the result to the next
  */
 export function multiply(
@@ -40,7 +44,6 @@ export function multiply(
   pairs: usize,
   patches: usize,
   count: usize,
-  pitch: usize,
   factors: usize,
   out: usize,
   outPitch: usize,
@@ -52,8 +55,7 @@ export function multiply(
       multiplyPanel(
         at,
         pairs - first,
-        patches + patch * pitch + 4 * first,
-        pitch,
+        patches + 4 * (patch * pairs + PATCHES * first),
         factors + 4 * patch,
         out + patch * outPitch + 4 * COLUMNS * panel,
         outPitch,
@@ -65,15 +67,7 @@ export function multiply(
 /**
  * Four patches times one panel. A function of its own, short and called often: V8 replaces baseline code between calls.
  */
-function multiplyPanel(
-  panel: usize,
-  pairs: usize,
-  patches: usize,
-  pitch: usize,
-  factors: usize,
-  out: usize,
-  outPitch: usize,
-): void {
+function multiplyPanel(panel: usize, pairs: usize, patches: usize, factors: usize, out: usize, outPitch: usize): void {
   let a0 = i32x4.splat(0),
     a1 = i32x4.splat(0);
   let b0 = i32x4.splat(0),
@@ -82,32 +76,26 @@ function multiplyPanel(
     c1 = i32x4.splat(0);
   let d0 = i32x4.splat(0),
     d1 = i32x4.splat(0);
-  let a = patches;
-  let b = a + pitch;
-  let c = b + pitch;
-  let d = c + pitch;
   let weights = panel + HEAD;
   const end = weights + PAIR * pairs;
   while (weights < end) {
     const w0 = v128.load(weights);
     const w1 = v128.load(weights, 16);
-    const va = v128.load32_splat(a);
-    a0 = i32x4.add(a0, i32x4.dot_i16x8_s(va, w0));
-    a1 = i32x4.add(a1, i32x4.dot_i16x8_s(va, w1));
-    const vb = v128.load32_splat(b);
-    b0 = i32x4.add(b0, i32x4.dot_i16x8_s(vb, w0));
-    b1 = i32x4.add(b1, i32x4.dot_i16x8_s(vb, w1));
-    const vc = v128.load32_splat(c);
-    c0 = i32x4.add(c0, i32x4.dot_i16x8_s(vc, w0));
-    c1 = i32x4.add(c1, i32x4.dot_i16x8_s(vc, w1));
-    const vd = v128.load32_splat(d);
-    d0 = i32x4.add(d0, i32x4.dot_i16x8_s(vd, w0));
-    d1 = i32x4.add(d1, i32x4.dot_i16x8_s(vd, w1));
+    const four = v128.load(patches);
+    const a = v128.shuffle<i32>(four, four, 0, 0, 0, 0);
+    a0 = i32x4.add(a0, i32x4.dot_i16x8_s(a, w0));
+    a1 = i32x4.add(a1, i32x4.dot_i16x8_s(a, w1));
+    const b = v128.shuffle<i32>(four, four, 1, 1, 1, 1);
+    b0 = i32x4.add(b0, i32x4.dot_i16x8_s(b, w0));
+    b1 = i32x4.add(b1, i32x4.dot_i16x8_s(b, w1));
+    const c = v128.shuffle<i32>(four, four, 2, 2, 2, 2);
+    c0 = i32x4.add(c0, i32x4.dot_i16x8_s(c, w0));
+    c1 = i32x4.add(c1, i32x4.dot_i16x8_s(c, w1));
+    const d = v128.shuffle<i32>(four, four, 3, 3, 3, 3);
+    d0 = i32x4.add(d0, i32x4.dot_i16x8_s(d, w0));
+    d1 = i32x4.add(d1, i32x4.dot_i16x8_s(d, w1));
     weights += PAIR;
-    a += 4;
-    b += 4;
-    c += 4;
-    d += 4;
+    patches += 4 * PATCHES;
   }
   finish(panel, a0, a1, load<f32>(factors), out);
   finish(panel, b0, b1, load<f32>(factors, 4), out + outPitch);
@@ -149,8 +137,9 @@ export function inverseLengths(
   }
 }
 
-/** to += wa·a + wb·b + wc·c + wd·d, rows of `width` f32, a multiple of four. */
+/** to = from + wa·a + wb·b + wc·c + wd·d, rows of `width` f32, a multiple of four. */
 export function addBlend(
+  from: usize,
   to: usize,
   width: usize,
   a: usize,
@@ -169,6 +158,28 @@ export function addBlend(
   for (let i: usize = 0; i < 4 * width; i += 16) {
     const top = f32x4.add(f32x4.mul(va, v128.load(a + i)), f32x4.mul(vb, v128.load(b + i)));
     const bottom = f32x4.add(f32x4.mul(vc, v128.load(c + i)), f32x4.mul(vd, v128.load(d + i)));
-    v128.store(to + i, f32x4.add(v128.load(to + i), f32x4.add(top, bottom)));
+    v128.store(to + i, f32x4.add(v128.load(from + i), f32x4.add(top, bottom)));
   }
+}
+
+/** to = from + a, rows of `width` f32, a multiple of four: addBlend of one row. */
+export function addRow(from: usize, to: usize, width: usize, a: usize): void {
+  for (let i: usize = 0; i < 4 * width; i += 16) {
+    v128.store(to + i, f32x4.add(v128.load(from + i), v128.load(a + i)));
+  }
+}
+
+/** A row of `width` finite f32, a multiple of eight, to bf16 in its own place: to the nearest, ties to even. */
+export function roundRow(row: usize, width: usize): void {
+  for (let i: usize = 0; i < 2 * width; i += 16) {
+    const low = roundFour(v128.load(row + 2 * i));
+    const high = roundFour(v128.load(row + 2 * i, 16));
+    v128.store(row + i, v128.shuffle<i16>(low, high, 1, 3, 5, 7, 9, 11, 13, 15));
+  }
+}
+
+/** The upper half of each lane is the bf16. */
+function roundFour(values: v128): v128 {
+  const odd = v128.and(i32x4.shr_u(values, 16), i32x4.splat(1));
+  return i32x4.add(values, i32x4.add(odd, i32x4.splat(0x7fff)));
 }

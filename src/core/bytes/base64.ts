@@ -18,9 +18,14 @@ export function base64Length(byteLength: number): number {
 /**
  * Base64 (RFC 4648 §4, padded) as ASCII bytes, ready to be written into a request body.
  * Pieces whose lengths are multiples of three can be encoded one by one and concatenated.
+ *
+ * @param room for the text; the result is its beginning.
  */
-export function encodeBase64(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  const text = new Uint8Array(base64Length(bytes.length));
+export function encodeBase64(
+  bytes: Uint8Array,
+  room = new Uint8Array(base64Length(bytes.length)),
+): Uint8Array<ArrayBuffer> {
+  const text = room.subarray(0, base64Length(bytes.length));
   const whole = bytes.length - (bytes.length % 3);
   let out = 0;
   for (let i = 0; i < whole; i += 3) {
@@ -43,8 +48,12 @@ export function encodeBase64(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
 /** Bytes that become one piece of base64: large enough to be cheap, small enough not to count as a copy. */
 const CHUNK_BYTES = 3 * 16 * 1024;
 
-/** Base64 of the concatenation of `parts`, piece by piece, without ever holding the whole. */
+/**
+ * Base64 of the concatenation of `parts`, piece by piece, without ever holding the whole. All pieces lie in the same
+ * memory: each is good until the next is taken. Memory of its own for each would pile up as garbage, the whole text's size.
+ */
 export function* base64Chunks(parts: readonly Uint8Array[]): Generator<Uint8Array<ArrayBuffer>, void> {
+  const room = new Uint8Array(base64Length(CHUNK_BYTES));
   let carry = new Uint8Array(0);
   for (const part of parts) {
     const lead = Math.min(part.length, (3 - (carry.length % 3)) % 3);
@@ -53,16 +62,16 @@ export function* base64Chunks(parts: readonly Uint8Array[]): Generator<Uint8Arra
       continue;
     }
     if (carry.length > 0) {
-      yield encodeBase64(carry);
+      yield encodeBase64(carry, room);
     }
     const whole = part.length - ((part.length - lead) % 3);
     for (let at = lead; at < whole; at += CHUNK_BYTES) {
-      yield encodeBase64(part.subarray(at, Math.min(at + CHUNK_BYTES, whole)));
+      yield encodeBase64(part.subarray(at, Math.min(at + CHUNK_BYTES, whole)), room);
     }
     carry = part.slice(whole);
   }
   if (carry.length > 0) {
-    yield encodeBase64(carry);
+    yield encodeBase64(carry, room);
   }
 }
 

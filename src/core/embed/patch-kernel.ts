@@ -1,18 +1,18 @@
 import type { Patches } from '../image/patchify.ts';
+import { distinctPatches } from './distinct-patches.ts';
 import type { FoldedWeights } from './folded-weights.ts';
 import { type IntegerPanels, integerPanels, PANEL_COLUMNS } from './integer-panels.ts';
 import { type PositionBlend, positionBlend } from './position-blend.ts';
 
 /** The exports of wasm/patch-kernel; numbers are byte offsets and counts. */
 interface KernelExports {
-  centrePatches(from: number, count: number, length: number, centre: number, to: number, pitch: number): void;
+  centrePatch(from: number, length: number, centre: number, to: number): void;
   multiply(
     table: number,
     panels: number,
     pairs: number,
     patches: number,
     count: number,
-    pitch: number,
     factors: number,
     out: number,
     outPitch: number,
@@ -26,12 +26,16 @@ interface KernelExports {
     eps: number,
     factors: number,
   ): void;
-  addBlend(to: number, width: number, ...rowsAndWeights: readonly number[]): void;
+  addBlend(from: number, to: number, width: number, ...rowsAndWeights: readonly number[]): void;
+  addRow(from: number, to: number, width: number, row: number): void;
+  roundRow(row: number, width: number): void;
 }
 
 export interface PatchKernel {
   /** Patches u8 [N, 3·p·p] → f32 [N, hidden]; equal bytes for equal patches, on every machine. */
   embed(patches: Patches): Float32Array<ArrayBuffer>;
+  /** The same, each number to the nearest bf16, as its bits: nothing is held at twice the size meanwhile. */
+  embedBf16(patches: Patches): Uint16Array<ArrayBuffer>;
   /** Size of its memory, which never grows. */
   readonly byteLength: number;
 }
@@ -50,6 +54,8 @@ const PAGE_BYTES = 65_536;
  *
  * Peak memory while it is made, beside the weights' file: `byteLength` (20 MB at 7B size, 15 of them positions) and one
  * matrix; later `byteLength`, and the result of each call.
+ *
+ * Patches that are alike are multiplied once: the black beside a 4:3 picture is a quarter of them.
  */
 export function createPatchKernel(module: WebAssembly.Module, weights: FoldedWeights): PatchKernel {
   const { patchLength, hidden, visionHidden, eps, normColumns, tableRows } = weights;
@@ -72,10 +78,11 @@ export function createPatchKernel(module: WebAssembly.Module, weights: FoldedWei
     centre: place(2 * patchLength),
     ones: place(4 * BLOCK),
     factors: place(4 * BLOCK),
-    bytes: place(BLOCK * patchLength),
+    bytes: place(patchLength),
     patches: place(BLOCK * 4 * content.pairs),
     lengths: place(BLOCK * 4 * PANEL_COLUMNS * norm.panels),
     out: place(BLOCK * 4 * PANEL_COLUMNS * content.panels),
+    row: place(4 * PANEL_COLUMNS * content.panels),
   };
   const memory = new WebAssembly.Memory({ initial: Math.ceil(byteLength / PAGE_BYTES) });
   const kernel = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as KernelExports;
@@ -86,53 +93,71 @@ export function createPatchKernel(module: WebAssembly.Module, weights: FoldedWei
   new Int16Array(memory.buffer, at.centre, patchLength).set(weights.centre);
   new Float32Array(memory.buffer, at.ones, BLOCK).fill(1);
 
-  const pitch = 4 * content.pairs;
   const lengthsPitch = 4 * PANEL_COLUMNS * norm.panels;
   const outPitch = 4 * PANEL_COLUMNS * content.panels;
 
-  function embedBlock(patches: Uint8Array, count: number, blendOf: (patch: number) => PositionBlend): void {
-    bytes.set(patches, at.bytes);
-    kernel.centrePatches(at.bytes, count, patchLength, at.centre, at.patches, pitch);
+  /** Embeddings without their positions, of the patches that begin at `starts`, to `at.out`. */
+  function multiplyBlock(data: Uint8Array, starts: readonly number[]): void {
+    starts.forEach((start, patch) => {
+      bytes.set(data.subarray(start, start + patchLength), at.bytes);
+      const fours = Math.floor(patch / 4) * 4 * content.pairs;
+      kernel.centrePatch(at.bytes, patchLength, at.centre, at.patches + 4 * (fours + (patch % 4)));
+    });
+    const count = starts.length;
     const whole = Math.ceil(count / 4) * 4;
-    kernel.multiply(at.normTable, norm.panels, norm.pairs, at.patches, whole, pitch, at.ones, at.lengths, lengthsPitch);
+    kernel.multiply(at.normTable, norm.panels, norm.pairs, at.patches, whole, at.ones, at.lengths, lengthsPitch);
     kernel.inverseLengths(at.lengths, count, lengthsPitch / 4, lengthsPitch, visionHidden, eps, at.factors);
-    kernel.multiply(
-      at.contentTable,
-      content.panels,
-      content.pairs,
-      at.patches,
-      whole,
-      pitch,
-      at.factors,
-      at.out,
-      outPitch,
-    );
-    for (let patch = 0; patch < count; patch++) {
-      const { rows, weights: parts } = blendOf(patch);
-      const starts = rows.map((row) => at.positions + 4 * hidden * row);
-      kernel.addBlend(at.out + outPitch * patch, outPitch / 4, ...starts, ...parts);
+    kernel.multiply(at.contentTable, content.panels, content.pairs, at.patches, whole, at.factors, at.out, outPitch);
+  }
+
+  /** Puts the sum of an embedding and its position at `at.row`. */
+  function addPosition(from: number, blend: PositionBlend): void {
+    const starts = blend.map(({ row }) => at.positions + 4 * hidden * row);
+    const [only] = starts;
+    if (starts.length === 1 && only !== undefined) {
+      kernel.addRow(from, at.row, outPitch / 4, only);
+    } else {
+      kernel.addBlend(from, at.row, outPitch / 4, ...starts, ...blend.map(({ weight }) => weight));
     }
   }
 
+  /** Embeds each kind of patch once; each patch's row is at `at.row` when `take` is called with its place. */
+  function embedEach({ data, rows, cols }: Patches, take: (patch: number) => void): void {
+    if (data.length !== rows * cols * patchLength) {
+      throw new RangeError(`${rows * cols} patches of ${patchLength} bytes each, but ${data.length} bytes`);
+    }
+    const blendOf = positionBlend(tableRows, rows, cols);
+    const kinds = distinctPatches(data, patchLength);
+    for (let start = 0; start < kinds.length; start += BLOCK) {
+      const block = kinds.slice(start, start + BLOCK);
+      multiplyBlock(
+        data,
+        block.map(([first = 0]) => first * patchLength),
+      );
+      block.forEach((places, kind) => {
+        for (const place of places) {
+          addPosition(at.out + outPitch * kind, blendOf(place));
+          take(place);
+        }
+      });
+    }
+  }
+
+  const row = new Float32Array(memory.buffer, at.row, hidden);
+  const roundedRow = new Uint16Array(memory.buffer, at.row, hidden);
   return {
     byteLength: memory.buffer.byteLength,
-    embed({ data, rows, cols }) {
-      const count = rows * cols;
-      if (data.length !== count * patchLength) {
-        throw new RangeError(`${count} patches of ${patchLength} bytes each, but ${data.length} bytes`);
-      }
-      const blendOf = positionBlend(tableRows, rows, cols);
-      const result = new Float32Array(count * hidden);
-      for (let start = 0; start < count; start += BLOCK) {
-        const end = Math.min(start + BLOCK, count);
-        embedBlock(data.subarray(start * patchLength, end * patchLength), end - start, (patch) =>
-          blendOf(start + patch),
-        );
-        for (let patch = start; patch < end; patch++) {
-          const row = new Float32Array(memory.buffer, at.out + outPitch * (patch - start), hidden);
-          result.set(row, patch * hidden);
-        }
-      }
+    embed(patches) {
+      const result = new Float32Array(patches.rows * patches.cols * hidden);
+      embedEach(patches, (place) => result.set(row, place * hidden));
+      return result;
+    },
+    embedBf16(patches) {
+      const result = new Uint16Array(patches.rows * patches.cols * hidden);
+      embedEach(patches, (place) => {
+        kernel.roundRow(at.row, outPitch / 4);
+        result.set(roundedRow, place * hidden);
+      });
       return result;
     },
   };

@@ -1,8 +1,5 @@
-/** A position as the weighted sum of four rows of the table. */
-export interface PositionBlend {
-  readonly rows: readonly [number, number, number, number];
-  readonly weights: readonly [number, number, number, number];
-}
+/** A position: one row of the table, or the weighted sum of four. */
+export type PositionBlend = readonly { readonly row: number; readonly weight: number }[];
 
 /**
  * Positions of a grid of patches, in raster order. Up to the table's size they are its first rows, whatever the grid: the
@@ -11,16 +8,18 @@ export interface PositionBlend {
  */
 export function positionBlend(tableRows: number, rows: number, cols: number): (patch: number) => PositionBlend {
   if (rows * cols <= tableRows) {
-    return (patch) => ({ rows: [patch, patch, patch, patch], weights: [1, 0, 0, 0] });
+    return (patch) => [{ row: patch, weight: 1 }];
   }
   const side = Math.sqrt(tableRows);
   return (patch) => {
     const y = neighbours(Math.floor(patch / cols), rows, side);
     const x = neighbours(patch % cols, cols, side);
-    return {
-      rows: [y.low * side + x.low, y.low * side + x.high, y.high * side + x.low, y.high * side + x.high],
-      weights: [(1 - y.part) * (1 - x.part), (1 - y.part) * x.part, y.part * (1 - x.part), y.part * x.part],
-    };
+    return [
+      { row: y.low * side + x.low, weight: (1 - y.part) * (1 - x.part) },
+      { row: y.low * side + x.high, weight: (1 - y.part) * x.part },
+      { row: y.high * side + x.low, weight: y.part * (1 - x.part) },
+      { row: y.high * side + x.high, weight: y.part * x.part },
+    ];
   };
 }
 

@@ -6,7 +6,14 @@ export interface PatchEmbedder {
   embed(patches: Patches): Promise<Float32Array>;
 }
 
+/** Bytes for each number where a graph gives f32, of which bf16 is made. */
+export const GRAPH_BYTES_PER_NUMBER = Float32Array.BYTES_PER_ELEMENT + Uint16Array.BYTES_PER_ELEMENT;
+
 /** An embedder that loads on first use; `warm` begins earlier. */
 export interface WarmEmbedder extends PatchEmbedder {
   warm(): Promise<void>;
+  /** What `embed` gives, each number to the nearest bf16, as its bits: the form in which servers take embeddings. */
+  embedBf16(patches: Patches): Promise<Uint16Array>;
+  /** What `embedBf16` holds at most for each number of its result, the result included. */
+  readonly bytesPerNumber: number;
 }

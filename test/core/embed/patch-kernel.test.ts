@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { f32ToBf16 } from '../../../src/core/bytes/float.ts';
 import { readFoldedWeights } from '../../../src/core/embed/folded-weights.ts';
 import { createPatchKernel, type PatchKernel } from '../../../src/core/embed/patch-kernel.ts';
 import type { Patches } from '../../../src/core/image/patchify.ts';
@@ -173,6 +174,61 @@ describe('patch kernel', () => {
       const part = kernel.embed({ data: all.data.subarray(0, 48 * count), rows: 1, cols: count });
       expect(part).toEqual(whole.subarray(0, 24 * count));
     }
+  });
+
+  it('embeds patches that are alike as if they were not, each at its position', () => {
+    const folded = foldedOf({ patchLength: 27, hidden: 13, normColumns: 7, side: 9 });
+    const kernel = kernelOf(folded);
+    const bare = kernelOf({ ...folded, positions: new Float32Array(folded.positions.length) });
+    // Two kinds in turn, a third that begins as they do, then blank rows, over more than one block.
+    const patches = patchesOf(folded, 9, 9, (i) => {
+      const place = Math.floor(i / 27);
+      return place < 60 ? (place % 2) * 200 + (i % 27) : place === 60 && i % 27 === 26 ? 9 : 0;
+    });
+    const whole = kernel.embed(patches);
+    for (let place = 0; place < 81; place++) {
+      const alone = bare.embed({ data: patches.data.subarray(27 * place, 27 * (place + 1)), rows: 1, cols: 1 });
+      const position = folded.positions.subarray(13 * place, 13 * (place + 1));
+      expect(whole.subarray(13 * place, 13 * (place + 1)), `place ${place}`).toEqual(
+        alone.map((value, i) => Math.fround(value + (position[i] ?? 0))),
+      );
+    }
+  });
+
+  it.each(SHAPES)('%s: gives the nearest bf16', (_, shape, grids) => {
+    const folded = foldedOf(shape);
+    const kernel = kernelOf(folded);
+    for (const [rows, cols] of grids) {
+      const patches = patchesOf(folded, rows, cols);
+      expect(kernel.embedBf16(patches)).toEqual(f32ToBf16(kernel.embed(patches)));
+    }
+  });
+
+  it('rounds a number halfway between two bf16 to the even one', () => {
+    const shape = { patchLength: 12, hidden: 8, normColumns: 4, side: 1 };
+    const zeros = (rows: number, columns: number): Float32Array => new Float32Array(rows * columns);
+    const positions = Float32Array.of(
+      1 + 2 ** -8,
+      1 + 3 * 2 ** -8,
+      -1 - 2 ** -8,
+      1 + 2 ** -8 + 2 ** -23,
+      0,
+      -2.5,
+      3e38,
+      1,
+    );
+    const folded = foldedOf(shape, { content: zeros(13, 8), norm: zeros(13, 4), positions });
+    const found = kernelOf(folded).embedBf16(patchesOf(folded, 1, 1));
+    expect([...found].map((bits) => bits.toString(16))).toEqual([
+      '3f80',
+      '3f82',
+      'bf80',
+      '3f81',
+      '0',
+      'c020',
+      '7f62',
+      '3f80',
+    ]);
   });
 
   // Whole numbers and f32 in a fixed order: whatever machine runs this must come to these bytes.

@@ -127,7 +127,8 @@ async function isSound(chat: ChatRequest): Promise<boolean> {
     from: 'made' as const,
   }));
   const body = upstreamBody(chat, 'm', prepared, 'marker-that-no-client-knows');
-  const text = await new Response(body.open()).text();
+  const decoder = new TextDecoder();
+  const text = Array.from(body.pieces(), (piece) => decoder.decode(piece, { stream: true })).join('');
   const sent = JSON.parse(text) as { messages: { content: SentPart[] | string | null }[] };
   // Beside tool calls a message's text is one string.
   const partwise = chat.messages.map(({ content }, m) => (Array.isArray(sent.messages[m]?.content) ? content : []));
