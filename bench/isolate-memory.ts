@@ -41,18 +41,24 @@ export async function watchIsolate(
   const session = await openSession(new URL(`./core:user:${name}`, inspector));
   let peak = 0;
   const ended = new AbortController();
+  async function look(): Promise<void> {
+    if (counts === 'what is in use') {
+      await session.memories();
+    }
+    const usage = await session.call<HeapUsage>('Runtime.getHeapUsage');
+    peak = Math.max(peak, usage.usedSize + usage.embedderHeapUsedSize + usage.backingStorageSize);
+  }
   const polling = (async () => {
     while (!ended.signal.aborted) {
-      if (counts === 'what is in use') {
-        await session.memories();
-      }
-      const usage = await session.call<HeapUsage>('Runtime.getHeapUsage');
-      peak = Math.max(peak, usage.usedSize + usage.embedderHeapUsedSize + usage.backingStorageSize);
+      await look();
       await sleep(POLL_MS);
     }
   })();
   return {
-    peakBytes: async () => peak + (await session.memories()),
+    async peakBytes() {
+      await look();
+      return peak + (await session.memories());
+    },
     async restart() {
       // Searching for objects collects first; workerd never answers `HeapProfiler.collectGarbage`.
       await session.memories();

@@ -1,11 +1,12 @@
 import type { ChatRequest } from '../src/core/protocol/chat-request.ts';
 import type { ChatCompletion, ResponseIdentity } from '../src/core/protocol/chat-response.ts';
 import type { Plan } from '../src/core/upstream/attempt.ts';
+import type { WireReport } from '../src/core/upstream/wire-header.ts';
 import type { Place } from '../src/core/upstream/region.ts';
 import { type AttemptHooks, callUpstreams, type UpstreamRun } from './call-upstreams.ts';
 import { collectAnswer } from './collect-answer.ts';
 import type { Deps } from './deps.ts';
-import type { RequestImages, ShownImages } from './request-images.ts';
+import { type RequestImages, type ShownImages, wireReport } from './request-images.ts';
 import { emptyTally, type Ledger, ledgerOf, type Tally } from './ledger.ts';
 import type { AnswerEvent } from './upstream-answer.ts';
 import { askUpstream } from './upstream-attempt.ts';
@@ -36,7 +37,7 @@ export interface ModelRun<Answer> extends UpstreamRun<Answer> {
   /** What it has cost so far; final when the run is over. */
   ledger: () => Ledger;
   /** How images went to the upstream that was called last; null before any was. */
-  shown: () => ShownImages | null;
+  shown: () => WireReport | null;
 }
 
 /** The answer for a client that streams; bound to an upstream at its first piece. */
@@ -45,6 +46,8 @@ export function askForStream(deps: Deps, question: Question): ModelRun<AsyncGene
     const first = await events.next();
     hooks.happened('first');
     question.identity.model = upstream.serves;
+    // It is this upstream's to answer from here on.
+    question.images.release(true);
     return passOn(first, events, hooks);
   });
 }
@@ -54,6 +57,7 @@ export function askForWhole(deps: Deps, question: Question): ModelRun<ChatComple
   return ask(deps, question, 'whole', async (events, upstream, hooks) => {
     const first = await events.next();
     hooks.happened('first');
+    question.images.release(false);
     const identity = { ...question.identity, model: upstream.serves };
     return collectAnswer(passOn(first, events, hooks), identity, { logprobs: question.chat.topLogprobs !== undefined });
   });
@@ -68,7 +72,7 @@ function ask<Answer>(
   const { chat, chain, images, cacheSalt, place, patienceMs, requestId, identity, signal, waitUntil } = question;
   const plan: Plan<Upstream> = { chain, place, patienceMs, bindsAt, hedgeAfterMs: deps.config.hedgeAfterMs };
   const tallies: Tally[] = [];
-  let shown: ShownImages | null = null;
+  let shown: WireReport | null = null;
   const run = callUpstreams(
     plan,
     (upstream, hooks) => {
@@ -87,7 +91,7 @@ function ask<Answer>(
         tally,
         onAccepted,
         onShown: (images: ShownImages) => {
-          shown = images;
+          shown = wireReport(images);
         },
       };
       return read(askUpstream(deps, upstream, request), upstream, hooks);

@@ -14,7 +14,7 @@ import { type ModelRoute, routeModel } from '../src/core/tenants/route-model.ts'
 import { askForStream, askForWhole, type ModelRun, type Question } from './ask-model.ts';
 import type { Deps } from './deps.ts';
 import { WIRE_HEADER, writeWireReport } from '../src/core/upstream/wire-header.ts';
-import { requestImages, wireReport } from './request-images.ts';
+import { requestImages, withoutPictures } from './request-images.ts';
 import { modelChain } from './model-chain.ts';
 import { orTimeout } from './or-timeout.ts';
 import { ownerReuse } from './owner-reuse.ts';
@@ -65,7 +65,7 @@ async function answer(
   if (tenant !== null) {
     requireScope(tenant, 'chat');
   }
-  const chat = tenant === null ? asked : boundAnswer(asked, tenant.settings);
+  const chat = withoutPictures(tenant === null ? asked : boundAnswer(asked, tenant.settings));
   const route = tenant === null ? given : routeModel(tenant.settings, chat, task);
   const chain = modelChain(chat, config, route);
   record.note({ model: chat.model, stream: chat.stream });
@@ -73,7 +73,7 @@ async function answer(
   const stop = new AbortController();
   const signal = AbortSignal.any([context.signal, stop.signal]);
   const reuse = ownerReuse(deps, context);
-  const images = requestImages(chat, deps, { stopwatch, signal, enclosed, uploads }, reuse);
+  const images = requestImages(asked, deps, { stopwatch, signal, enclosed, uploads }, reuse);
   const cacheSalt = (await reuse?.names.salt()) ?? null;
   const [first] = chain[0] ?? [];
   if (first === undefined) {
@@ -137,8 +137,8 @@ async function answer(
       } finally {
         context.header(ATTEMPTS_HEADER, attemptsHeader(asked.state()));
         const shown = asked.shown();
-        if (shown !== null && shown.images.length > 0) {
-          context.header(WIRE_HEADER, writeWireReport(wireReport(shown)));
+        if (shown !== null && shown.images > 0) {
+          context.header(WIRE_HEADER, writeWireReport(shown));
         }
       }
     }

@@ -8,7 +8,7 @@ import { chooseWire, type ImageSizes, type WireChoice } from '../src/core/upstre
 import type { WireReport } from '../src/core/upstream/wire-header.ts';
 import type { Deps } from './deps.ts';
 import { type Sight, sightOfModel } from './named-bundles.ts';
-import { type ImageContext, prepareImage } from './prepare-image.ts';
+import { type AskedImage, type ImageContext, prepareImage } from './prepare-image.ts';
 import type { PreparedImage } from './prepared-image.ts';
 import type { ImageReuse } from './recall-image.ts';
 import type { Upstream } from './upstream-config.ts';
@@ -33,6 +33,11 @@ export interface RequestImages {
   taken(upstream: Upstream, shown: ShownImages): void;
   /** The upstream holds them no more. */
   lost(upstream: Upstream, shown: ShownImages): Promise<void>;
+  /**
+   * Lets go of what was made, and, unless another upstream may still be asked, of what it was made of: an answer may take
+   * minutes, and each image is megabytes.
+   */
+  release(isFinal: boolean): void;
 }
 
 export type OwnerReuse = Omit<ImageReuse, 'holder'>;
@@ -46,29 +51,27 @@ export type OwnerReuse = Omit<ImageReuse, 'holder'>;
 export function requestImages(
   chat: ChatRequest,
   deps: Pick<Deps, 'bundle' | 'convert' | 'embedder' | 'fetch' | 'namedBundle'>,
-  context: Omit<ImageContext, 'wire' | 'reuse' | 'room'>,
+  context: CommonContext,
   reuse: OwnerReuse | null,
 ): RequestImages {
   const made = new Map<string, Promise<PreparedImage[]>>();
-  const parts = chat.messages.flatMap(({ content }, m) =>
-    content.flatMap((part, p) =>
-      part.type === 'image_url'
-        ? [{ url: part.url, detail: part.detail, param: part.field ?? `${partPath(m, p)}.image_url.url` }]
-        : [],
-    ),
-  );
-
-  const closest = parts.some(({ detail }) => detail === 'high') ? 'high' : 'auto';
+  let source: Source | null = { parts: imageParts(chat), context };
+  const isEmpty = source.parts.length === 0;
+  const closest = source.parts.some(({ detail }) => detail === 'high') ? 'high' : 'auto';
 
   /** One image after another: the peak is that of the largest photo, not of their sum. */
-  async function prepare(sight: Sight, imageContext: Omit<ImageContext, 'room'>): Promise<PreparedImage[]> {
+  async function prepare(sight: Sight, how: Pick<ImageContext, 'wire' | 'reuse'>): Promise<PreparedImage[]> {
+    if (source === null) {
+      throw new Error('images were asked for after they were let go');
+    }
     const images: PreparedImage[] = [];
     let room = EMBEDDINGS_MAX_BYTES;
+    const { parts, context: common } = source;
     for (const part of parts) {
       const image = await prepareImage(
         part,
         { ...sight, fetch: deps.fetch, convert: deps.convert },
-        { ...imageContext, room: Math.min(room, IMAGE_EMBEDDINGS_MAX_BYTES) },
+        { ...common, ...how, room: Math.min(room, IMAGE_EMBEDDINGS_MAX_BYTES) },
       );
       room -= payloadBytes(image);
       images.push(image);
@@ -79,11 +82,10 @@ export function requestImages(
   return {
     async shownTo(upstream, { whole } = { whole: false }) {
       const sight = sightOfModel(deps, upstream);
-      const choice = chooseWire(upstream, parts.length === 0 ? null : await sizesFor(upstream, sight, closest));
+      const choice = chooseWire(upstream, isEmpty ? null : await sizesFor(upstream, sight, closest));
       const holder = upstream.can.has('image_uuids') ? { upstream: upstream.name, isAsked: !whole } : null;
       const key = [choice.wire, upstream.bundle, holder?.upstream, holder?.isAsked].join(' ');
-      const images =
-        made.get(key) ?? prepare(sight, { ...context, wire: choice.wire, reuse: reuse && { ...reuse, holder } });
+      const images = made.get(key) ?? prepare(sight, { wire: choice.wire, reuse: reuse && { ...reuse, holder } });
       made.set(key, images);
       const high = closest === 'high' ? await highDetail(choice.wire, sight) : null;
       return { choice, images: await images, high };
@@ -99,7 +101,48 @@ export function requestImages(
       const names = images.flatMap(({ uuid }) => uuid ?? []);
       await Promise.all(names.map(async (uuid) => reuse?.memory.forgetSent(name, uuid)));
     },
+    release(isFinal) {
+      source = isFinal ? null : source;
+      for (const images of made.values()) {
+        void images.then(
+          (all) => {
+            for (const image of all) {
+              image.payload = [];
+            }
+          },
+          () => undefined,
+        );
+      }
+      made.clear();
+    },
   };
+}
+
+/** What images are made of. */
+interface Source {
+  readonly parts: readonly AskedImage[];
+  readonly context: CommonContext;
+}
+
+type CommonContext = Omit<ImageContext, 'wire' | 'reuse' | 'room'>;
+
+function imageParts(chat: ChatRequest): AskedImage[] {
+  return chat.messages.flatMap(({ content }, m) =>
+    content.flatMap((part, p) =>
+      part.type === 'image_url'
+        ? [{ url: part.url, detail: part.detail, param: part.field ?? `${partPath(m, p)}.image_url.url` }]
+        : [],
+    ),
+  );
+}
+
+/** The chat with its images' places alone: what they show is for {@link RequestImages} to hold, and to let go. */
+export function withoutPictures(chat: ChatRequest): ChatRequest {
+  const messages = chat.messages.map((message) => ({
+    ...message,
+    content: message.content.map((part) => (part.type === 'image_url' ? { ...part, url: '' } : part)),
+  }));
+  return { ...chat, messages };
 }
 
 /** What becomes of `detail: "high"`, for people. */

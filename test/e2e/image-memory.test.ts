@@ -16,6 +16,8 @@ const PHOTO_BYTES = 8_000_000;
 let modules: WorkerModules;
 let edgeFolder: string;
 let upstream: ScriptedUpstream;
+/** Whether its answers stop after their first piece. */
+let isSlow = false;
 let worker: BuiltWorker;
 let memory: IsolateMemory;
 
@@ -24,7 +26,12 @@ beforeAll(async () => {
   modules = await buildWorker();
   upstream = await startUpstream((_, response) => {
     response.setHeader('content-type', 'text/event-stream');
-    response.end(answerEvents(['grey']).join(''));
+    const events = answerEvents(['grey']);
+    if (isSlow) {
+      response.write(events[0]);
+    } else {
+      response.end(events.join(''));
+    }
   });
 });
 
@@ -40,13 +47,17 @@ async function stop(): Promise<void> {
   await worker.stop();
 }
 
-async function ask(...images: Uint8Array[]): Promise<number> {
+async function post(images: readonly Uint8Array[], more: object = {}): Promise<Response> {
   const content = images.map((image) => ({
     type: 'image_url',
     image_url: { url: `data:image/png;base64,${Buffer.from(image).toString('base64')}` },
   }));
-  const body = JSON.stringify({ model: 'vora-random', messages: [{ role: 'user', content }] });
-  const response = await fetch(`${worker.url}/v1/chat/completions`, { method: 'POST', body });
+  const body = JSON.stringify({ model: 'vora-random', messages: [{ role: 'user', content }], ...more });
+  return fetch(`${worker.url}/v1/chat/completions`, { method: 'POST', body });
+}
+
+async function ask(...images: Uint8Array[]): Promise<number> {
+  const response = await post(images);
   await response.text();
   return response.status;
 }
@@ -122,5 +133,31 @@ describe('an isolate that gets four large photos at once', () => {
     expect(await Promise.all([ask(photo48), ask(photo48), ask(photo48), ask(photo48)])).toEqual([200, 200, 200, 200]);
     expect(await ask(flatJpeg(640, 480))).toBe(200);
     expect(await memory.peakBytes()).toBeLessThan(ISOLATE_MAX_BYTES);
+  });
+});
+
+describe('an isolate whose answers take long', () => {
+  beforeAll(async () => {
+    await start();
+    isSlow = true;
+  });
+  afterAll(async () => {
+    isSlow = false;
+    await stop();
+  });
+
+  it('holds nothing of their photos', async () => {
+    const inUse: number[] = [];
+    // Node ends a stream that nobody can read any more.
+    const readers: unknown[] = [];
+    for (let open = 0; open < 4; open++) {
+      const reader = (await post([bytes(photo48, [open])], { stream: true })).body?.getReader();
+      readers.push(reader);
+      await reader?.read();
+      await memory.restart();
+      inUse.push(await memory.peakBytes());
+    }
+    const [first = 0, ...others] = inUse;
+    expect(Math.max(...others) - first).toBeLessThan(PHOTO_BYTES / 2);
   });
 });
