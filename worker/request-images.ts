@@ -104,18 +104,18 @@ export function requestImages(
     release(isFinal) {
       source = isFinal ? null : source;
       for (const images of made.values()) {
-        void images.then(
-          (all) => {
-            for (const image of all) {
-              image.payload = [];
-            }
-          },
-          () => undefined,
-        );
+        void empty(images).catch(() => undefined);
       }
       made.clear();
     },
   };
+}
+
+/** Whoever still holds the images for what is told of them no longer holds their bytes. */
+async function empty(images: Promise<PreparedImage[]>): Promise<void> {
+  for (const image of await images) {
+    image.payload = [];
+  }
 }
 
 /** What images are made of. */
