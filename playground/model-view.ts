@@ -3,6 +3,7 @@ import { decodeGif } from '../src/core/image/gif-codec.ts';
 import { jpegEighths } from '../src/core/image/jpeg-scale.ts';
 import { uprightSize } from '../src/core/image/orientation.ts';
 import { rowsOf } from '../src/core/image/pixel-rows.ts';
+import { plainPasses } from '../src/core/image/plain-passes.ts';
 import { preprocess, type StoredImage } from '../src/core/image/preprocess.ts';
 import { visionForDetail } from '../src/core/image/resize-for-detail.ts';
 import type { Rgb } from '../src/core/image/rgb.ts';
@@ -41,7 +42,7 @@ export async function viewAsModel(file: Blob, vision: VisionFacts): Promise<Mode
   // The page asks without a detail.
   const sight = visionForDetail(vision, 'auto');
   if (header.format === 'gif') {
-    const input = await preprocess(header, decodeGif(bytes, header, 'picture'), sight, 'picture');
+    const input = await preprocess(header, decodeGif(bytes, header, 'picture'), sight, 'picture', plainPasses);
     return { ...inPatches(input, vision), given: uprightSize(header, header.orientation), caveat: null };
   }
   const isAvif = header.format === 'avif';
@@ -49,7 +50,13 @@ export async function viewAsModel(file: Blob, vision: VisionFacts): Promise<Mode
   const caveat = caveatOf(header, rgba);
   // What turns an AVIF is no EXIF, and every browser heeds it.
   const stored: StoredImage = isAvif ? { width, height, orientation: 1 } : header;
-  const input = await preprocess(stored, rowsOf({ width, height, data: dropAlpha(rgba, rgba) }), sight, 'picture');
+  const input = await preprocess(
+    stored,
+    rowsOf({ width, height, data: dropAlpha(rgba, rgba) }),
+    sight,
+    'picture',
+    plainPasses,
+  );
   return { ...inPatches(input, vision), given: uprightSize(header, header.orientation), caveat };
 }
 

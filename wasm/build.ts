@@ -20,7 +20,8 @@ export interface WasmModule {
 }
 
 export const MODULES: readonly WasmModule[] = [
-  { binary: 'patch-kernel/kernel.wasm', compile: compileKernel },
+  { binary: 'patch-kernel/kernel.wasm', compile: () => compileKernel('patch-kernel/kernel.ts') },
+  { binary: 'resize-kernel/kernel.wasm', compile: () => compileKernel('resize-kernel/kernel.ts') },
   { binary: 'jpeg-decoder/decoder.wasm', compile: () => compileC(jpegDecoder, process.env) },
   { binary: 'png-decoder/decoder.wasm', compile: () => compileC(pngDecoder, process.env) },
   { binary: 'webp-decoder/decoder.wasm', compile: () => compileC(webpDecoder, process.env) },

@@ -7,10 +7,11 @@ import { IMAGE_DECODES_MAX } from '../src/core/limits.ts';
 import avif from '../wasm/avif-decoder/decoder.wasm';
 import jpeg from '../wasm/jpeg-decoder/decoder.wasm';
 import png from '../wasm/png-decoder/decoder.wasm';
+import resize from '../wasm/resize-kernel/kernel.wasm';
 import webp from '../wasm/webp-decoder/decoder.wasm';
 import { createGate } from './gate.ts';
 
-const decoder = createDecoder({ jpeg, png, webp, avif });
+const decoder = createDecoder({ jpeg, png, webp, avif, resize });
 
 /** Runs a decode, no more than IMAGE_DECODES_MAX at once in this isolate: others wait. */
 export const inTurn = createGate(IMAGE_DECODES_MAX);
@@ -25,5 +26,5 @@ export async function decodeImage(
   vision: ImageVision,
   param: string,
 ): Promise<Rgb> {
-  return preprocess(header, await decoder.open(file, header, param), vision, param);
+  return preprocess(header, await decoder.open(file, header, param), vision, param, decoder.passes);
 }

@@ -7,6 +7,7 @@ import type { PatchEmbed } from '../../worker/env.ts';
 import avif from '../../wasm/avif-decoder/decoder.wasm';
 import jpeg from '../../wasm/jpeg-decoder/decoder.wasm';
 import png from '../../wasm/png-decoder/decoder.wasm';
+import resize from '../../wasm/resize-kernel/kernel.wasm';
 import webp from '../../wasm/webp-decoder/decoder.wasm';
 import { createPatchEmbedder } from '../../worker/patch-embedder.ts';
 
@@ -19,7 +20,7 @@ interface BenchEnv {
 /** VoRA-7B's input. */
 const VISION = { imageSize: 448, patchSize: 14, resize: { mode: 'square' } } as const;
 
-const decoder = createDecoder({ jpeg, png, webp, avif });
+const decoder = createDecoder({ jpeg, png, webp, avif, resize });
 let embedder: ReturnType<typeof createPatchEmbedder> | undefined;
 
 /**

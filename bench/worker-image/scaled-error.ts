@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { jpegEighths } from '../../src/core/image/jpeg-scale.ts';
 import { createJpegCodec } from '../../src/core/image/jpeg-codec.ts';
+import { plainPasses } from '../../src/core/image/plain-passes.ts';
 import { preprocess } from '../../src/core/image/preprocess.ts';
 import { createDecoderHeap } from '../../src/core/image/row-codec.ts';
 import { sniffImage } from '../../src/core/image/sniff.ts';
@@ -19,7 +20,8 @@ export async function scaledError(file: Uint8Array): Promise<{ mean: number; lar
     return null;
   }
   const openJpeg = createJpegCodec(await WebAssembly.compile(await readFile(JPEG)), createDecoderHeap());
-  const input = (scale: number) => preprocess(header, openJpeg(file, header, scale, 'file'), VISION, 'file');
+  const input = (scale: number) =>
+    preprocess(header, openJpeg(file, header, scale, 'file'), VISION, 'file', plainPasses);
   const [scaled, full] = [await input(eighths), await input(8)];
   const differences = scaled.data.map((value, i) => Math.abs(value - (full.data[i] ?? 0)));
   const sum = differences.reduce((total, value) => total + value, 0);

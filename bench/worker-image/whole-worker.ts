@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { cp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { MANIFEST_FILE, manifestSchema } from '../../src/core/model/manifest.ts';
 import { buildWorker, startBuiltWorker } from '../../examples/built-worker.ts';
 import { buildArtifacts } from '../../test/support/build-artifacts.ts';
@@ -54,6 +55,9 @@ export async function benchWholeWorker(folder: string, graph: string): Promise<v
           inspect: true,
         });
         const memory = await watchIsolate(await worker.inspector(), 'vora-edge', counts);
+        await ask(worker.url, folder, { ...load, file: '1024.jpg', pictures: 1 }, 200);
+        await sleep(2500);
+        await memory.restart();
         for (let run = 0; run < RUNS; run += 1) {
           // Another picture each time, for what is remembered is not made.
           await Promise.all(

@@ -25,8 +25,9 @@ export async function wireCosts(file: Uint8Array): Promise<WireCosts> {
   const data = new Uint8Array(positions * hidden * 2);
   const tensor = encodeTorchTensor({ dtype: 'bf16', shape: [positions, hidden], data });
   const header = sniffImage(file, 'file');
-  const rows = await (await loadImageDecoder()).open(file, header, 'file');
-  const input = await preprocess(header, rows, VISION, 'file');
+  const decoder = await loadImageDecoder();
+  const rows = await decoder.open(file, header, 'file');
+  const input = await preprocess(header, rows, VISION, 'file', decoder.passes);
   const png = await encodePng(input);
   const times: number[] = [];
   for (let run = 0; run < RUNS; run += 1) {

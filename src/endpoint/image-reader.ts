@@ -38,7 +38,7 @@ export function createImageReader(
     const bytes = dataUrlBytes(url, param);
     const header = sniffImage(bytes, param);
     const rows = await decoder.open(bytes, header, param);
-    const input = await preprocess(header, rows, visionForDetail(vision, detail), param);
+    const input = await preprocess(header, rows, visionForDetail(vision, detail), param, decoder.passes);
     if (isReady) {
       requireSize(header, input);
     }

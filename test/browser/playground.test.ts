@@ -224,8 +224,9 @@ describe('a picture in the playground', () => {
     const bytes = new Uint8Array(readFileSync(join(PARITY, `${name}.avif`)));
     await give(page, 'drop', { bytes: Buffer.from(bytes), name: `${name}.avif`, type: 'image/avif' });
     const header = sniffImage(bytes, 'picture');
-    const rows = await (await loadImageDecoder()).open(bytes, header, 'picture');
-    const { data } = await preprocess(header, rows, visionOf('square'), 'picture');
+    const decoder = await loadImageDecoder();
+    const rows = await decoder.open(bytes, header, 'picture');
+    const { data } = await preprocess(header, rows, visionOf('square'), 'picture', decoder.passes);
     const apart = async () => {
       const shown = await shownPixels(page);
       return shown.reduce((sum, value, i) => sum + Math.abs(value - (data[i] ?? 0)), 0) / data.length;

@@ -30,6 +30,9 @@ export async function createImageReader(): Promise<ImageReader> {
     const bytes = new Uint8Array(await readFile(path));
     const header = sniffImage(bytes, path);
     const rows = await decoder.open(bytes, header, path);
-    return patchify(await preprocess(header, rows, visionForDetail(vision, 'auto'), path), vision.patchSize);
+    return patchify(
+      await preprocess(header, rows, visionForDetail(vision, 'auto'), path, decoder.passes),
+      vision.patchSize,
+    );
   };
 }

@@ -5,11 +5,16 @@ import { jpegEighths } from './jpeg-scale.ts';
 import type { PixelRows } from './pixel-rows.ts';
 import { createPngCodec } from './png-codec.ts';
 import { createDecoderHeap } from './row-codec.ts';
+import type { ResizePasses } from './resize-passes.ts';
+import { createSimdPasses } from './simd-passes.ts';
 import type { ImageHeader } from './sniff.ts';
 import { createWebpCodec } from './webp-codec.ts';
 
-/** Compiled codecs. Workers may not compile bytes: they import the files that `codec-files.ts` has others compile. */
-export type CodecModules = Readonly<Record<Exclude<ImageHeader['format'], 'gif'>, WebAssembly.Module>>;
+/**
+ * Compiled codecs, and the kernel that resizes. Workers may not compile bytes: they import the files that `codec-files.ts`
+ * has others compile.
+ */
+export type CodecModules = Readonly<Record<Exclude<ImageHeader['format'], 'gif'> | 'resize', WebAssembly.Module>>;
 
 export interface Decoder {
   /**
@@ -23,6 +28,8 @@ export interface Decoder {
    * file once more; an AVIF's whole picture several times, within AVIF_HEAP_MAX_BYTES, and 4 for its RGBA beside the heap.
    */
   open(file: Uint8Array, header: ImageHeader, param: string): Promise<PixelRows>;
+  /** How what it decodes is resized. */
+  readonly passes: ResizePasses;
 }
 
 /** A decoder over the given codecs; runs wherever WebAssembly does. */
@@ -33,6 +40,7 @@ export function createDecoder(modules: CodecModules): Decoder {
   const openWebp = createWebpCodec(modules.webp, heap);
   const openAvif = createAvifCodec(modules.avif, heap);
   return {
+    passes: createSimdPasses(modules.resize),
     async open(file, header, param) {
       switch (header.format) {
         case 'jpeg':

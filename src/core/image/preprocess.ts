@@ -3,6 +3,7 @@ import { squareCanvas, tightCanvas } from './pad.ts';
 import type { PixelRows } from './pixel-rows.ts';
 import type { Rgb } from './rgb.ts';
 import type { ImageVision } from './resize-for-detail.ts';
+import type { ResizePasses } from './resize-passes.ts';
 import { createRowResizer } from './row-resizer.ts';
 import { smartResize } from './smart-resize.ts';
 
@@ -27,12 +28,13 @@ export async function preprocess(
   rows: PixelRows,
   vision: ImageVision,
   param: string,
+  passes: ResizePasses,
 ): Promise<Rgb> {
   const { orientation } = image;
   const size = inputSize(uprightSize(image, orientation), vision, param);
   const upright = uprightSize(rows, orientation);
   const canvas = vision.resize.mode === 'square' ? squareCanvas(upright) : tightCanvas(upright);
-  const resizer = createRowResizer({ stored: rows, orientation, canvas, ...size });
+  const resizer = createRowResizer({ stored: rows, orientation, canvas, ...size }, passes);
   await rows.read((row) => resizer.push(row));
   return resizer.finish();
 }

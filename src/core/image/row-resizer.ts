@@ -1,9 +1,8 @@
-import { bicubicTaps, clipTaps, mirrorTaps, PRECISION_BITS, type Taps } from './bicubic-taps.ts';
+import { bicubicTaps, clipTaps, mirrorTaps } from './bicubic-taps.ts';
 import { isFlipped, isMirrored, isTurned, type Orientation, placeUpright } from './orientation.ts';
 import type { Canvas } from './pad.ts';
+import type { ResizePasses } from './resize-passes.ts';
 import type { Rgb } from './rgb.ts';
-
-const HALF = 1 << (PRECISION_BITS - 1);
 
 export interface RowResizer {
   /** Takes the next stored row, from the top. */
@@ -33,7 +32,7 @@ export interface ResizePlan {
  * Peak memory: the result, and sums for the rows of it that the latest row reaches: 20 bytes for each byte of a row when
  * shrinking.
  */
-export function createRowResizer(plan: ResizePlan): RowResizer {
+export function createRowResizer(plan: ResizePlan, passes: ResizePasses): RowResizer {
   const { stored, orientation, canvas } = plan;
   const turned = isTurned(orientation);
   const [uprightWidth, uprightHeight] = turned ? [stored.height, stored.width] : [stored.width, stored.height];
@@ -48,109 +47,6 @@ export function createRowResizer(plan: ResizePlan): RowResizer {
   const alongColumn = isFlipped(orientation) ? mirrorTaps(down, stored.height) : down;
   const size = { width: alongRow.starts.length, height: alongColumn.starts.length };
   const data = new Uint8Array(size.width * size.height * 3);
-  const rowBytes = size.width * 3;
-  const outRow = (y: number): Uint8Array => data.subarray(y * rowBytes, (y + 1) * rowBytes);
-
-  const finish = (): Rgb => placeUpright({ ...size, data }, orientation);
-  if (heightFirst !== turned) {
-    const sums = createColumnSums(alongColumn, stored.width * 3, (y, row) => resizeRow(row, alongRow, outRow(y)));
-    return { push: (row) => sums.push(row), finish };
-  }
-  const narrow = new Uint8Array(rowBytes);
-  const sums = createColumnSums(alongColumn, rowBytes, (y, row) => outRow(y).set(row));
-  return {
-    push(row) {
-      resizeRow(row, alongRow, narrow);
-      sums.push(narrow);
-    },
-    finish,
-  };
-}
-
-/*
- * The sums below stay in int32: the magnitudes of one pixel's weights add up to at most 1.27 · 2^22 (over all sizes up to
- * 400), and 255 · 2^22 · 2 is where int32 ends. `| 0` and `imul` tell the engine, which then stays out of float64.
- */
-
-function resizeRow(source: Uint8Array, taps: Taps, out: Uint8Array): void {
-  const { starts, counts, weights, stride } = taps;
-  let to = 0;
-  for (let x = 0; x < starts.length; x++) {
-    const first = x * stride;
-    const end = first + (counts[x] ?? 0);
-    let from = (starts[x] ?? 0) * 3;
-    let red = HALF;
-    let green = HALF;
-    let blue = HALF;
-    for (let k = first; k < end; k++) {
-      const weight = weights[k] ?? 0;
-      red = (red + Math.imul(source[from] ?? 0, weight)) | 0;
-      green = (green + Math.imul(source[from + 1] ?? 0, weight)) | 0;
-      blue = (blue + Math.imul(source[from + 2] ?? 0, weight)) | 0;
-      from += 3;
-    }
-    out[to] = toByte(red);
-    out[to + 1] = toByte(green);
-    out[to + 2] = toByte(blue);
-    to += 3;
-  }
-}
-
-/**
- * Adds each row to the output rows that it reaches, and gives those out that no later row reaches. Whole numbers: the order
- * of adding changes nothing. Output rows that reach no row at all are left black.
- */
-function createColumnSums(taps: Taps, rowBytes: number, give: (y: number, row: Uint8Array) => void) {
-  const { starts, counts, weights, stride } = taps;
-  const active = new Map<number, Int32Array>();
-  const spare: Int32Array[] = [];
-  const result = new Uint8Array(rowBytes);
-  let sourceRow = 0;
-  /** Starts and ends never fall from one output row to the next. */
-  let first = 0;
-
-  function add(y: number, row: Uint8Array): void {
-    let sums = active.get(y);
-    if (sums === undefined) {
-      sums = (spare.pop() ?? new Int32Array(rowBytes)).fill(HALF);
-      active.set(y, sums);
-    }
-    const weight = weights[y * stride + sourceRow - (starts[y] ?? 0)] ?? 0;
-    for (let x = 0; x < rowBytes; x++) {
-      sums[x] = ((sums[x] ?? 0) + Math.imul(row[x] ?? 0, weight)) | 0;
-    }
-  }
-
-  function complete(y: number): void {
-    const sums = active.get(y);
-    if (sums !== undefined) {
-      for (let x = 0; x < rowBytes; x++) {
-        result[x] = toByte(sums[x] ?? 0);
-      }
-      give(y, result);
-      active.delete(y);
-      spare.push(sums);
-    }
-  }
-
-  return {
-    push(row: Uint8Array): void {
-      for (let y = first; y < starts.length && (starts[y] ?? 0) <= sourceRow; y++) {
-        const end = (starts[y] ?? 0) + (counts[y] ?? 0);
-        if (sourceRow < end) {
-          add(y, row);
-        }
-        if (sourceRow + 1 >= end) {
-          complete(y);
-          first = y === first ? y + 1 : first;
-        }
-      }
-      sourceRow += 1;
-    },
-  };
-}
-
-function toByte(sum: number): number {
-  const value = sum >> PRECISION_BITS;
-  return value < 0 ? 0 : value > 255 ? 255 : value;
+  const push = passes({ rowPixels: stored.width, alongRow, alongColumn, columnsFirst: heightFirst !== turned }, data);
+  return { push, finish: () => placeUpright({ ...size, data }, orientation) };
 }

@@ -58,7 +58,8 @@ describe('JPEG at a part of its size', () => {
     const name = 'photo-coast.jpg';
     const golden = goldenImages.find(({ file, mode }) => file === `images/${name}` && mode === 'square');
     const stored = sniffImage(readGoldenImage(`images/${name}`), PARAM);
-    const input = (eighths: number) => preprocess(stored, opened(name, eighths), visionOf('square'), PARAM);
+    const input = (eighths: number) =>
+      preprocess(stored, opened(name, eighths), visionOf('square'), PARAM, decoder.passes);
     const full = await input(8);
     expect(createHash('sha256').update(full.data).digest('hex')).toBe(golden?.pixelsSha256);
     // 1280 px become 112, as the 8064 px of 48 MP become 448 and more; at a half they are 640 before that.
@@ -95,7 +96,13 @@ describe('large JPEGs', () => {
   ])('%s of one grey is that grey on black', async (_, width, height) => {
     const file = flatJpeg(width, height);
     const header = sniffImage(file, PARAM);
-    const { data } = await preprocess(header, await decoder.open(file, header, PARAM), visionOf('square'), PARAM);
+    const { data } = await preprocess(
+      header,
+      await decoder.open(file, header, PARAM),
+      visionOf('square'),
+      PARAM,
+      decoder.passes,
+    );
     expect(data[(56 * 112 + 56) * 3]).toBe(FLAT_GREY);
     expect(new Set(data.subarray(0, 3))).toEqual(new Set([0]));
     const grey = data.filter((value) => value === FLAT_GREY).length / data.length;
@@ -105,7 +112,13 @@ describe('large JPEGs', () => {
   it('progressive: taken within the heap, refused by its header past it', async () => {
     const small = flatJpeg(4032, 3024, { progressive: true });
     const header = sniffImage(small, PARAM);
-    const { data } = await preprocess(header, await decoder.open(small, header, PARAM), visionOf('square'), PARAM);
+    const { data } = await preprocess(
+      header,
+      await decoder.open(small, header, PARAM),
+      visionOf('square'),
+      PARAM,
+      decoder.passes,
+    );
     expect(data[(56 * 112 + 56) * 3]).toBe(FLAT_GREY);
     expect(() => sniffImage(flatJpeg(10_000, 10_000, { progressive: true }), PARAM)).toThrow(
       refusal('image-too-large', /progressive/),

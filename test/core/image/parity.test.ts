@@ -83,7 +83,7 @@ describe('beside Pillow', () => {
       expect(header).toMatchObject({ format, width, height, orientation });
       const pixels = await pixelsOf(file);
       expect(sha256(pixels.data), 'stored pixels').toBe(expected.pixelsSha256);
-      const input = await preprocess(header, await decoder.open(file, header, PARAM), VISION, PARAM);
+      const input = await preprocess(header, await decoder.open(file, header, PARAM), VISION, PARAM, decoder.passes);
       expect(sha256(input.data), 'upright, squared and resized').toBe(expected.inputSha256);
     },
   );

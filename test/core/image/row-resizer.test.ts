@@ -2,18 +2,25 @@ import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { type Orientation, placeUpright, uprightSize } from '../../../src/core/image/orientation.ts';
 import { type Canvas, squareCanvas, tightCanvas } from '../../../src/core/image/pad.ts';
+import { plainPasses } from '../../../src/core/image/plain-passes.ts';
+import type { ResizePasses } from '../../../src/core/image/resize-passes.ts';
 import { createRowResizer } from '../../../src/core/image/row-resizer.ts';
 import type { Rgb } from '../../../src/core/image/rgb.ts';
+import { createSimdPasses } from '../../../src/core/image/simd-passes.ts';
+import { resizeModule } from '../../support/resize-module.ts';
+
+type Resize = (source: Rgb, width: number, height: number, canvas?: Canvas, orientation?: Orientation) => Rgb;
 
 /** A whole image through the resizer. */
 function resizeBicubic(
+  passes: ResizePasses,
   source: Rgb,
   width: number,
   height: number,
   canvas: Canvas = tightCanvas(source),
   orientation: Orientation = 1,
 ): Rgb {
-  const resizer = createRowResizer({ stored: source, orientation, canvas, width, height });
+  const resizer = createRowResizer({ stored: source, orientation, canvas, width, height }, passes);
   for (let y = 0; y < source.height; y++) {
     resizer.push(source.data.subarray(y * source.width * 3, (y + 1) * source.width * 3));
   }
@@ -109,9 +116,16 @@ const pillow = [
   [64, 64, 14, 64, 'bf28ab84a07d9a544c351e290c3edb49f9948ef4c153ed3b3b6154b60b0cdd0d'], // width only
 ] as const;
 
-describe('createRowResizer', () => {
+const implementations: [string, ResizePasses][] = [
+  ['plain', plainPasses],
+  ['simd', createSimdPasses(await resizeModule())],
+];
+
+describe.each(implementations)('createRowResizer, %s', (_name, passes) => {
+  const resize: Resize = (...args) => resizeBicubic(passes, ...args);
+
   it.each(pillow)('%i×%i → %i×%i equals Pillow', (w, h, width, height, sha256) => {
-    const { data } = resizeBicubic(scrambled(w, h), width, height);
+    const { data } = resize(scrambled(w, h), width, height);
     expect(createHash('sha256').update(data).digest('hex')).toBe(sha256);
   });
 
@@ -119,7 +133,7 @@ describe('createRowResizer', () => {
     // Half the range, so that clipping after the first pass, which the definition lacks, stays out of the picture.
     const source = noise(w, h, 7);
     const data = source.data.map((value) => 64 + value / 2);
-    const found = resizeBicubic({ ...source, data }, width, height);
+    const found = resize({ ...source, data }, width, height);
     const expected = naive({ ...source, data }, width, height);
     // Half a level from each of two roundings; the first may be amplified by the second pass's negative lobes.
     expect(Math.max(...expected.map((value, i) => Math.abs(value - (found.data[i] ?? -1))))).toBeLessThan(1.2);
@@ -127,7 +141,7 @@ describe('createRowResizer', () => {
 
   it.each(sizes)('%i×%i → %i×%i keeps a flat colour flat', (w, h, width, height) => {
     const source = { width: w, height: h, data: new Uint8Array(w * h * 3).fill(255) };
-    expect(resizeBicubic(source, width, height).data).toEqual(new Uint8Array(width * height * 3).fill(255));
+    expect(resize(source, width, height).data).toEqual(new Uint8Array(width * height * 3).fill(255));
   });
 
   it.each([
@@ -145,8 +159,8 @@ describe('createRowResizer', () => {
       const row = image.data.subarray(y * width * 3, (y + 1) * width * 3);
       filled.set(row, ((y + canvas.top) * canvas.width + canvas.left) * 3);
     }
-    const expected = resizeBicubic({ width: canvas.width, height: canvas.height, data: filled }, edge, edge);
-    expect(resizeBicubic(image, edge, edge, canvas)).toEqual(expected);
+    const expected = resize({ width: canvas.width, height: canvas.height, data: filled }, edge, edge);
+    expect(resize(image, edge, edge, canvas)).toEqual(expected);
   });
 
   it.each([
@@ -161,15 +175,15 @@ describe('createRowResizer', () => {
       const upright = placeUpright(stored, orientation);
       for (const place of [squareCanvas, tightCanvas]) {
         const canvas = place(uprightSize(stored, orientation));
-        const found = resizeBicubic(stored, width, height, canvas, orientation);
-        expect(found, `orientation ${orientation}`).toEqual(resizeBicubic(upright, width, height, canvas));
+        const found = resize(stored, width, height, canvas, orientation);
+        expect(found, `orientation ${orientation}`).toEqual(resize(upright, width, height, canvas));
       }
     }
   });
 
   it('overshoots at an edge and clips it', () => {
     const data = Uint8Array.from({ length: 12 }, (_, i) => (i < 6 ? 0 : 255));
-    const { data: found } = resizeBicubic({ width: 4, height: 1, data }, 16, 1);
+    const { data: found } = resize({ width: 4, height: 1, data }, 16, 1);
     expect([Math.min(...found), Math.max(...found)]).toEqual([0, 255]);
   });
 
@@ -184,7 +198,7 @@ describe('createRowResizer', () => {
     ] as const) {
       const data = Uint8Array.from({ length: from * 3 }, (_, i) => (Math.floor(i / 3) % 2 === 0 ? 0 : 255));
       const expected = naive({ width: from, height: 1, data }, to, 1);
-      const { data: found } = resizeBicubic({ width: from, height: 1, data }, to, 1);
+      const { data: found } = resize({ width: from, height: 1, data }, to, 1);
       expect(Math.max(...expected.map((value, i) => Math.abs(value - (found[i] ?? -1))))).toBeLessThan(0.51);
     }
   });

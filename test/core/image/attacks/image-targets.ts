@@ -84,7 +84,7 @@ async function isDecoded(file: Uint8Array, decoder: Decoder): Promise<boolean> {
         take(row);
       }),
   };
-  const input = await preprocess(header, counted, VISION, PARAM);
+  const input = await preprocess(header, counted, VISION, PARAM, decoder.passes);
   return isWhole && count === rows.height && input.data.length === VISION.imageSize ** 2 * 3;
 }
 
