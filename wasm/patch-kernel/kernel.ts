@@ -169,6 +169,15 @@ export function addRow(from: usize, to: usize, width: usize, a: usize): void {
   }
 }
 
+/** to = the bf16 nearest to from + a, rows of `width`, a multiple of eight: addRow and roundRow in one. */
+export function addRowBf16(from: usize, to: usize, width: usize, a: usize): void {
+  for (let i: usize = 0; i < 4 * width; i += 32) {
+    const low = roundFour(f32x4.add(v128.load(from + i), v128.load(a + i)));
+    const high = roundFour(f32x4.add(v128.load(from + i, 16), v128.load(a + i, 16)));
+    v128.store(to + (i >> 1), v128.shuffle<i16>(low, high, 1, 3, 5, 7, 9, 11, 13, 15));
+  }
+}
+
 /** A row of `width` finite f32, a multiple of eight, to bf16 in its own place: to the nearest, ties to even. */
 export function roundRow(row: usize, width: usize): void {
   for (let i: usize = 0; i < 2 * width; i += 16) {

@@ -28,6 +28,7 @@ interface KernelExports {
   ): void;
   addBlend(from: number, to: number, width: number, ...rowsAndWeights: readonly number[]): void;
   addRow(from: number, to: number, width: number, row: number): void;
+  addRowBf16(from: number, to: number, width: number, row: number): void;
   roundRow(row: number, width: number): void;
 }
 
@@ -110,19 +111,36 @@ export function createPatchKernel(module: WebAssembly.Module, weights: FoldedWei
     kernel.multiply(at.contentTable, content.panels, content.pairs, at.patches, whole, at.factors, at.out, outPitch);
   }
 
+  const width = outPitch / 4;
+  const positionAt = (row: number): number => at.positions + 4 * hidden * row;
+
   /** Puts the sum of an embedding and its position at `at.row`. */
   function addPosition(from: number, blend: PositionBlend): void {
-    const starts = blend.map(({ row }) => at.positions + 4 * hidden * row);
-    const [only] = starts;
-    if (starts.length === 1 && only !== undefined) {
-      kernel.addRow(from, at.row, outPitch / 4, only);
+    const [first, ...others] = blend;
+    if (first !== undefined && others.length === 0) {
+      kernel.addRow(from, at.row, width, positionAt(first.row));
     } else {
-      kernel.addBlend(from, at.row, outPitch / 4, ...starts, ...blend.map(({ weight }) => weight));
+      const weights = blend.map(({ weight }) => weight);
+      kernel.addBlend(from, at.row, width, ...blend.map(({ row }) => positionAt(row)), ...weights);
     }
   }
 
-  /** Embeds each kind of patch once; each patch's row is at `at.row` when `take` is called with its place. */
-  function embedEach({ data, rows, cols }: Patches, take: (patch: number) => void): void {
+  /** As bf16. */
+  function addRoundedPosition(from: number, blend: PositionBlend): void {
+    const [first, ...others] = blend;
+    if (first !== undefined && others.length === 0) {
+      kernel.addRowBf16(from, at.row, width, positionAt(first.row));
+    } else {
+      addPosition(from, blend);
+      kernel.roundRow(at.row, width);
+    }
+  }
+
+  /** Embeds each kind of patch once; `take` hears of each patch where its embedding is, and its position's. */
+  function embedEach(
+    { data, rows, cols }: Patches,
+    take: (patch: number, from: number, position: PositionBlend) => void,
+  ): void {
     if (data.length !== rows * cols * patchLength) {
       throw new RangeError(`${rows * cols} patches of ${patchLength} bytes each, but ${data.length} bytes`);
     }
@@ -136,8 +154,7 @@ export function createPatchKernel(module: WebAssembly.Module, weights: FoldedWei
       );
       block.forEach((places, kind) => {
         for (const place of places) {
-          addPosition(at.out + outPitch * kind, blendOf(place));
-          take(place);
+          take(place, at.out + outPitch * kind, blendOf(place));
         }
       });
     }
@@ -149,13 +166,16 @@ export function createPatchKernel(module: WebAssembly.Module, weights: FoldedWei
     byteLength: memory.buffer.byteLength,
     embed(patches) {
       const result = new Float32Array(patches.rows * patches.cols * hidden);
-      embedEach(patches, (place) => result.set(row, place * hidden));
+      embedEach(patches, (place, from, position) => {
+        addPosition(from, position);
+        result.set(row, place * hidden);
+      });
       return result;
     },
     embedBf16(patches) {
       const result = new Uint16Array(patches.rows * patches.cols * hidden);
-      embedEach(patches, (place) => {
-        kernel.roundRow(at.row, outPitch / 4);
+      embedEach(patches, (place, from, position) => {
+        addRoundedPosition(from, position);
         result.set(roundedRow, place * hidden);
       });
       return result;
