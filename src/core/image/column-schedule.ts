@@ -15,7 +15,7 @@ export interface ColumnSums<Row> {
 export function columnSchedule<Row>(
   { starts, counts, weights, stride }: Taps,
   sums: ColumnSums<Row>,
-): { push(row: Row): void; slots: number } {
+): { push: (row: Row) => void; slots: number } {
   // Starts and ends never fall from one output row to the next, so those in use are neighbours.
   const slots = mostAtOnce(starts, counts);
   let sourceRow = 0;
