@@ -4,8 +4,8 @@ import { jpegEighths } from '../src/core/image/jpeg-scale.ts';
 import { uprightSize } from '../src/core/image/orientation.ts';
 import { rowsOf } from '../src/core/image/pixel-rows.ts';
 import { plainPasses } from '../src/core/image/plain-passes.ts';
-import { preprocess, type StoredImage } from '../src/core/image/preprocess.ts';
-import { visionForDetail } from '../src/core/image/resize-for-detail.ts';
+import { preprocess, shrinkOf, type StoredImage } from '../src/core/image/preprocess.ts';
+import { type ImageVision, visionForDetail } from '../src/core/image/resize-for-detail.ts';
 import type { Rgb } from '../src/core/image/rgb.ts';
 import { type ImageHeader, sniffImage } from '../src/core/image/sniff.ts';
 import type { ResizeMode } from '../src/core/model/manifest.ts';
@@ -47,7 +47,7 @@ export async function viewAsModel(file: Blob, vision: VisionFacts): Promise<Mode
   }
   const isAvif = header.format === 'avif';
   const { width, height, rgba } = await decode(new Blob([isAvif ? bytes : blankExif(bytes, header.format)]));
-  const caveat = caveatOf(header, rgba);
+  const caveat = caveatOf(header, rgba, sight);
   // What turns an AVIF is no EXIF, and every browser heeds it.
   const stored: StoredImage = isAvif ? { width, height, orientation: 1 } : header;
   const input = await preprocess(
@@ -61,11 +61,11 @@ export async function viewAsModel(file: Blob, vision: VisionFacts): Promise<Mode
 }
 
 /** Where a browser's decoder parts from the worker's, which reads as Pillow does. */
-function caveatOf(header: ImageHeader, rgba: Uint8Array): string | null {
+function caveatOf(header: ImageHeader, rgba: Uint8Array, sight: ImageVision): string | null {
   if (hasTransparency(rgba)) {
     return 'Where it is transparent, the model sees the colours beneath; a browser does not keep them.';
   }
-  if (header.format === 'jpeg' && jpegEighths(header) < 8) {
+  if (header.format === 'jpeg' && jpegEighths(header, shrinkOf(header, sight, 'picture')) < 8) {
     return 'The worker decodes so large a photo at a smaller size, which may differ by single levels of brightness.';
   }
   if (header.format === 'avif') {

@@ -1,5 +1,5 @@
 import { createDecoder } from '../src/core/image/decode.ts';
-import { preprocess } from '../src/core/image/preprocess.ts';
+import { preprocess, shrinkOf } from '../src/core/image/preprocess.ts';
 import type { ImageVision } from '../src/core/image/resize-for-detail.ts';
 import type { Rgb } from '../src/core/image/rgb.ts';
 import type { ImageHeader } from '../src/core/image/sniff.ts';
@@ -26,5 +26,6 @@ export async function decodeImage(
   vision: ImageVision,
   param: string,
 ): Promise<Rgb> {
-  return preprocess(header, await decoder.open(file, header, param), vision, param, decoder.passes);
+  const rows = await decoder.open(file, header, param, shrinkOf(header, vision, param));
+  return preprocess(header, rows, vision, param, decoder.passes);
 }

@@ -1,6 +1,7 @@
 import { createDecoder } from '../../src/core/image/decode.ts';
 import { patchify } from '../../src/core/image/patchify.ts';
 import { sniffImage } from '../../src/core/image/sniff.ts';
+import { shrinkOf } from '../../src/core/image/preprocess.ts';
 import { RequestError } from '../../src/core/protocol/failure.ts';
 import { decodeImage, inTurn } from '../../worker/decode-image.ts';
 import type { PatchEmbed } from '../../worker/env.ts';
@@ -39,7 +40,7 @@ export default {
     try {
       const header = sniffImage(file, 'body');
       if (until === 'decode') {
-        const rows = await decoder.open(file, header, 'body');
+        const rows = await decoder.open(file, header, 'body', shrinkOf(header, VISION, 'body'));
         await rows.read(() => {});
         return Response.json({ rows: rows.height });
       }

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { jpegEighths } from '../../src/core/image/jpeg-scale.ts';
 import { createJpegCodec } from '../../src/core/image/jpeg-codec.ts';
 import { plainPasses } from '../../src/core/image/plain-passes.ts';
-import { preprocess } from '../../src/core/image/preprocess.ts';
+import { preprocess, shrinkOf } from '../../src/core/image/preprocess.ts';
 import { createDecoderHeap } from '../../src/core/image/row-codec.ts';
 import { sniffImage } from '../../src/core/image/sniff.ts';
 
@@ -15,7 +15,7 @@ const VISION = { imageSize: 448, patchSize: 14, resize: { mode: 'square' } } as 
 /** How far the model's input from a scaled decode is from that of the full one, in levels; null where nothing is scaled. */
 export async function scaledError(file: Uint8Array): Promise<{ mean: number; largest: number } | null> {
   const header = sniffImage(file, 'file');
-  const eighths = jpegEighths(header);
+  const eighths = jpegEighths(header, shrinkOf(header, VISION, 'file'));
   if (header.format !== 'jpeg' || eighths === 8) {
     return null;
   }

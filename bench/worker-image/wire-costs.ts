@@ -1,7 +1,7 @@
 import { base64Length } from '../../src/core/bytes/base64.ts';
 import { encodeTorchTensor } from '../../src/core/bytes/torch-tensor.ts';
 import { encodePng } from '../../src/core/image/encode-png.ts';
-import { preprocess } from '../../src/core/image/preprocess.ts';
+import { preprocess, shrinkOf } from '../../src/core/image/preprocess.ts';
 import { sniffImage } from '../../src/core/image/sniff.ts';
 import type { WireForm } from '../../src/core/upstream/capability.ts';
 import { loadImageDecoder } from '../../src/endpoint/image-codecs.ts';
@@ -26,7 +26,7 @@ export async function wireCosts(file: Uint8Array): Promise<WireCosts> {
   const tensor = encodeTorchTensor({ dtype: 'bf16', shape: [positions, hidden], data });
   const header = sniffImage(file, 'file');
   const decoder = await loadImageDecoder();
-  const rows = await decoder.open(file, header, 'file');
+  const rows = await decoder.open(file, header, 'file', shrinkOf(header, VISION, 'file'));
   const input = await preprocess(header, rows, VISION, 'file', decoder.passes);
   const png = await encodePng(input);
   const times: number[] = [];

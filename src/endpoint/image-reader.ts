@@ -5,7 +5,7 @@ import { decodeTorchTensor, type TorchTensor } from '../core/bytes/torch-tensor.
 import type { Decoder } from '../core/image/decode.ts';
 import type { PatchEmbedder } from '../core/image/patch-embedder.ts';
 import { patchify } from '../core/image/patchify.ts';
-import { preprocess } from '../core/image/preprocess.ts';
+import { preprocess, shrinkOf } from '../core/image/preprocess.ts';
 import { visionForDetail } from '../core/image/resize-for-detail.ts';
 import { sniffImage } from '../core/image/sniff.ts';
 import { IMAGE_MAX_BYTES } from '../core/limits.ts';
@@ -37,8 +37,9 @@ export function createImageReader(
   async function readPixels({ url, detail }: PixelsPart, param: string, isReady: boolean): Promise<Float32Array> {
     const bytes = dataUrlBytes(url, param);
     const header = sniffImage(bytes, param);
-    const rows = await decoder.open(bytes, header, param);
-    const input = await preprocess(header, rows, visionForDetail(vision, detail), param, decoder.passes);
+    const sight = visionForDetail(vision, detail);
+    const rows = await decoder.open(bytes, header, param, shrinkOf(header, sight, param));
+    const input = await preprocess(header, rows, sight, param, decoder.passes);
     if (isReady) {
       requireSize(header, input);
     }

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { loadDecoder } from '../../src/core/image/codec-files.ts';
 import type { CodecModules } from '../../src/core/image/decode.ts';
 import { type Patches, patchify } from '../../src/core/image/patchify.ts';
-import { preprocess } from '../../src/core/image/preprocess.ts';
+import { preprocess, shrinkOf } from '../../src/core/image/preprocess.ts';
 import { visionForDetail } from '../../src/core/image/resize-for-detail.ts';
 import { sniffImage } from '../../src/core/image/sniff.ts';
 import { IMAGE_MAX_BYTES } from '../../src/core/limits.ts';
@@ -29,10 +29,8 @@ export async function createImageReader(): Promise<ImageReader> {
     }
     const bytes = new Uint8Array(await readFile(path));
     const header = sniffImage(bytes, path);
-    const rows = await decoder.open(bytes, header, path);
-    return patchify(
-      await preprocess(header, rows, visionForDetail(vision, 'auto'), path, decoder.passes),
-      vision.patchSize,
-    );
+    const sight = visionForDetail(vision, 'auto');
+    const rows = await decoder.open(bytes, header, path, shrinkOf(header, sight, path));
+    return patchify(await preprocess(header, rows, sight, path, decoder.passes), vision.patchSize);
   };
 }

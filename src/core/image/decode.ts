@@ -19,15 +19,17 @@ export type CodecModules = Readonly<Record<Exclude<ImageHeader['format'], 'gif'>
 export interface Decoder {
   /**
    * Decodes a sniffed file to its stored pixels (the orientation comes afterwards), equal to Pillow's
-   * `Image.open(…).convert('RGB')`. A JPEG of more than JPEG_EXACT_MAX_PIXELS comes at half, a quarter or an eighth of its
-   * size, by libjpeg's own scaling. Throws RequestError `invalid-image` naming `param` for damaged files, here or while the
+   * `Image.open(…).convert('RGB')`. A JPEG of more than JPEG_EXACT_MAX_PIXELS, or one that is shrunk far, comes at half, a
+   * quarter or an eighth of its size, by libjpeg's own scaling (jpeg-scale.ts). Throws RequestError `invalid-image` naming `param` for damaged files, here or while the
    * rows are read.
    *
    * Peak memory beside the file, codec heap included: a few rows, but 2 bytes a sample for a JPEG of several scans, 3 bytes a
    * pixel for an interlaced PNG, 4 for a lossless WebP, 1 for a GIF, and for every WebP the
    * file once more; an AVIF's whole picture several times, within AVIF_HEAP_MAX_BYTES, and 4 for its RGBA beside the heap.
+   *
+   * @param shrink pixels along an edge that will become one; 1 where that is not known.
    */
-  open(file: Uint8Array, header: ImageHeader, param: string): Promise<PixelRows>;
+  open(file: Uint8Array, header: ImageHeader, param: string, shrink?: number): Promise<PixelRows>;
   /** How what it decodes is resized. */
   readonly passes: ResizePasses;
 }
@@ -41,10 +43,10 @@ export function createDecoder(modules: CodecModules): Decoder {
   const openAvif = createAvifCodec(modules.avif, heap);
   return {
     passes: createSimdPasses(modules.resize),
-    async open(file, header, param) {
+    async open(file, header, param, shrink = 1) {
       switch (header.format) {
         case 'jpeg':
-          return openJpeg(file, header, jpegEighths(header), param);
+          return openJpeg(file, header, jpegEighths(header, shrink), param);
         case 'png':
           return openPng(file, header, param);
         case 'webp':

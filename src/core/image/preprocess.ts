@@ -39,6 +39,16 @@ export async function preprocess(
   return resizer.finish();
 }
 
+/**
+ * How many of an image's pixels along an edge become one of the model's, at least. Throws as {@link preprocess} does.
+ */
+export function shrinkOf(image: StoredImage, vision: ImageVision, param: string): number {
+  const upright = uprightSize(image, image.orientation);
+  const size = inputSize(upright, vision, param);
+  const canvas = vision.resize.mode === 'square' ? squareCanvas(upright) : tightCanvas(upright);
+  return Math.min(canvas.width / size.width, canvas.height / size.height);
+}
+
 function inputSize(
   upright: { width: number; height: number },
   { imageSize, patchSize, resize }: ImageVision,

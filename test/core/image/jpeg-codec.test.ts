@@ -47,8 +47,10 @@ describe('JPEG at a part of its size', () => {
     expect(createHash('sha256').update(image.data).digest('hex')).toBe(sha256);
   });
 
-  it('is taken above 16 MP only: what phones make, 12 MP, stays exact', () => {
-    const eighths = (width: number, height: number): number => jpegEighths({ width, height });
+  it('is taken above 16 MP, and at a half where a picture is shrunk eightfold', () => {
+    const eighths = (width: number, height: number, shrink = 1): number => jpegEighths({ width, height }, shrink);
+    expect([eighths(4032, 3024, 7.99), eighths(4032, 3024, 8), eighths(2048, 2048, 18)]).toEqual([8, 4, 8]);
+    expect([eighths(8193, 8192, 18), eighths(16_384, 12_288, 36)]).toEqual([2, 2]);
     expect([eighths(4032, 3024), eighths(4096, 4096)]).toEqual([8, 8]);
     expect([eighths(4097, 4096), eighths(8064, 6048)]).toEqual([4, 4]);
     expect([eighths(8193, 8192), eighths(16_384, 12_288)]).toEqual([2, 2]);
