@@ -4,7 +4,7 @@ import { type Compilation, words } from './compile-c.ts';
 
 const HOME = resolve(import.meta.dirname, 'jpeg-decoder');
 
-const OWN_FILES = words('decoder memory huffman idct upsample color absent');
+const OWN_FILES = words('decoder memory huffman idct idct-reduced upsample color absent');
 
 /** What decodes Huffman-coded JPEG of 8 bits in full colour, jdhuff through huffman.c; absent.c stands for what else these name. */
 const FILES = words(`

@@ -30,7 +30,10 @@ static inline v128_t column_sums(const unsigned char *near, const unsigned char 
   return wasm_i16x8_add(wasm_i16x8_add(a, wasm_i16x8_shl(a, 1)), b);
 }
 
-/* Reads and writes whole steps of 8 and 16 samples: libjpeg's rows are as long. */
+/*
+ * Reads whole steps of 8 samples and the step after, writes whole steps of 16: libjpeg's rows are as long, and behind the
+ * last of them lies decoder.c's own.
+ */
 static void upsample_between(const unsigned char *near, const unsigned char *far, unsigned char *to, JDIMENSION width) {
   v128_t here = column_sums(near, far);
   v128_t previous = wasm_i16x8_splat(wasm_i16x8_extract_lane(here, 0));
