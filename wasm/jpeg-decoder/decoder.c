@@ -8,6 +8,8 @@
 #define INPUT_BYTES 65536
 /* Rows given out at once; libjpeg makes up to 16 in one go. */
 #define ROWS 16
+/* What color.c may write past the last. */
+#define SLACK 48
 
 static struct jpeg_decompress_struct decoder;
 static struct jpeg_error_mgr errors;
@@ -71,7 +73,7 @@ __attribute__((export_name("begin"))) int begin(int eighths, int memory) {
   decoder.scale_num = (unsigned)eighths;
   decoder.scale_denom = 8;
   jpeg_start_decompress(&decoder);
-  rows = take((size_t)ROWS * decoder.output_width * (size_t)decoder.output_components);
+  rows = take((size_t)ROWS * decoder.output_width * (size_t)decoder.output_components + SLACK);
   if (rows == NULL) fail(JERR_OUT_OF_MEMORY);
   return decoder.output_components;
 }

@@ -11,3 +11,5 @@
 #ifndef BITS_IN_JSAMPLE
 #define BITS_IN_JSAMPLE 8
 #endif
+/* Numbers of 64 bits, and __ILP32__ is set: libjpeg-turbo knows such a machine as x32, and reads bits by 64 there. */
+#define __x86_64__
