@@ -34,14 +34,10 @@ export const IMAGE_MAX_BYTES = 20 * 1024 * 1024;
  * of CPU. */
 export const PNG_MAX_PIXELS = 50_331_648;
 export const WEBP_MAX_PIXELS = 50_331_648;
-/** Size of a JPEG, which is decoded row by row: the largest phone sensors have 200 MP. Under a
- * second of CPU, since so large a one is decoded at a quarter. */
+/** Size of a JPEG, which comes row by row: the largest phone sensors have 200 MP, under a second of CPU at a quarter. */
 export const JPEG_MAX_PIXELS = 201_326_592;
-/** A larger JPEG is decoded at a half, a quarter or an eighth, by libjpeg's scaling. So is a smaller one that is shrunk
- * eightfold (jpeg-scale.ts). */
+/** A larger JPEG is decoded at a half, a quarter or an eighth, by libjpeg's scaling; see jpeg-scale.ts. */
 export const JPEG_EXACT_MAX_PIXELS = 16_777_216;
-/** Up to here a JPEG is always decoded at its full size: that takes 20 ms at most. */
-export const JPEG_QUICK_PIXELS = 4_194_304;
 /** What a decoder may hold of a picture that does not come row by row: a JPEG of several scans 2 bytes a sample, an interlaced
  * PNG 3 a pixel, a lossless WebP 4. Half of an isolate. */
 export const DECODER_HEAP_MAX_BYTES = 64 * 1024 * 1024;
