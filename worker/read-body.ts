@@ -4,6 +4,7 @@ import { RequestError } from '../src/core/protocol/failure.ts';
 
 /** HTTP frames a request by the length that it declares, so a small one is read in one go, in fewer turns of the event loop. */
 const SMALL_BODY_BYTES = 64 * 1024;
+const STRICT_UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false });
 /** For a body that does not say how long it is. */
 const FIRST_BUFFER_BYTES = 64 * 1024;
 
@@ -96,7 +97,7 @@ export function consumeJson(bytes: Uint8Array<ArrayBuffer>): unknown {
     throw new RequestError({ kind: 'invalid-request', param: null, message });
   }
   try {
-    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(bytes);
+    const text = STRICT_UTF8.decode(bytes);
     bytes.buffer.transfer(0);
     return JSON.parse(text);
   } catch (cause) {

@@ -4,8 +4,12 @@ import { RequestError } from '../src/core/protocol/failure.ts';
 import { readErrorObject } from '../src/core/upstream/error-object.ts';
 
 /** One chunk of an upstream's answer; lenient where nothing depends on it: engines add fields, and leave out empty ones. */
-export type UpstreamChunk = z.output<typeof chunkSchema>;
-export type UpstreamChoice = z.output<typeof choice>;
+export interface UpstreamChunk {
+  choices: UpstreamChoice[];
+  /** Some write an empty object until they know; whether it was ever known is asked at the end. */
+  usage: Usage | null;
+}
+export type UpstreamChoice = z.output<typeof choice> & { index: number };
 export type UpstreamCall = z.output<typeof toolCall>;
 
 const chance = z.object({
@@ -39,8 +43,9 @@ const toolCall = z.object({
   function: z.object({ name: z.string().nullish(), arguments: z.string().nullish() }).nullish(),
 });
 
+/** Each layer of a schema costs every token some microseconds, so what most chunks have is read by few. */
 const choice = z.object({
-  index,
+  index: z.int().nonnegative().nullish(),
   delta: z
     .object({
       content: z.string().nullish(),
@@ -52,27 +57,21 @@ const choice = z.object({
   logprobs: z.object({ content: tokens, refusal: tokens }).nullish(),
 });
 
-const chunkSchema = z.object({
-  choices: z
-    .array(choice)
-    .nullish()
-    .transform((list) => list ?? []),
-  usage: z
-    .object({
-      prompt_tokens: z.int().nonnegative(),
-      completion_tokens: z.int().nonnegative(),
-      prompt_tokens_details: z.object({ cached_tokens: z.int().nonnegative() }).nullish().catch(null),
-    })
-    .transform((usage): Usage => ({
-      promptTokens: usage.prompt_tokens,
-      completionTokens: usage.completion_tokens,
-      ...cachedOf(usage.prompt_tokens_details?.cached_tokens),
-    }))
-    .nullish()
-    .transform((usage) => usage ?? null)
-    // Some write an empty object until they know; whether it was ever known is asked at the end.
-    .catch(null),
-});
+const chunkSchema = z.object({ choices: z.array(choice).nullish(), usage: z.unknown().optional() });
+
+const usageSchema = z
+  .object({
+    prompt_tokens: z.int().nonnegative(),
+    completion_tokens: z.int().nonnegative(),
+    prompt_tokens_details: z.object({ cached_tokens: z.int().nonnegative() }).nullish().catch(null),
+  })
+  .transform((usage): Usage => ({
+    promptTokens: usage.prompt_tokens,
+    completionTokens: usage.completion_tokens,
+    ...cachedOf(usage.prompt_tokens_details?.cached_tokens),
+  }))
+  .nullable()
+  .catch(null);
 
 function cachedOf(tokens = 0): Pick<Usage, 'cachedTokens'> {
   return tokens === 0 ? {} : { cachedTokens: tokens };
@@ -94,7 +93,11 @@ export function parseChunk(data: string): UpstreamChunk {
   if (!chunk.success) {
     throw broke('The model server sent a malformed chunk', chunk.error);
   }
-  return chunk.data;
+  const { choices, usage } = chunk.data;
+  return {
+    choices: (choices ?? []).map((one) => ({ ...one, index: one.index ?? 0 })),
+    usage: usage === null || usage === undefined ? null : usageSchema.parse(usage),
+  };
 }
 
 export function broke(message: string, cause?: unknown): RequestError {
