@@ -27,8 +27,11 @@ export const pngDecoder: Compilation = {
     },
   ],
   async prepare([libpng = '', zlib = '']) {
-    const own = join(HOME, 'decoder.c');
+    const own = ['decoder.c', 'filters.c'].map((name) => join(HOME, name));
     const library = LIBPNG_FILES.map((name) => join(libpng, `${name}.c`));
-    return { includes: [libpng, zlib], files: [own, ...library, ...ZLIB_FILES.map((name) => join(zlib, `${name}.c`))] };
+    return {
+      includes: [libpng, zlib],
+      files: [...own, ...library, ...ZLIB_FILES.map((name) => join(zlib, `${name}.c`))],
+    };
   },
 };

@@ -1,6 +1,11 @@
 /* What of libpng is compiled: its usual configuration, less all that is not needed to read rows of colour. */
 #include "scripts/pnglibconf.h.prebuilt"
 
+/* filters.c */
+#define PNG_FILTER_OPTIMIZATIONS useVectorFilters
+struct png_struct_def;
+void useVectorFilters(struct png_struct_def *decoder, unsigned int pixel);
+
 /* `fail` never returns. */
 #undef PNG_SETJMP_SUPPORTED
 #undef PNG_CONSOLE_IO_SUPPORTED
