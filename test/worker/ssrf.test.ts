@@ -262,17 +262,6 @@ describe('a request for an image', () => {
     },
     10_000,
   );
-
-  it('ends when the client leaves', async () => {
-    const client = new AbortController();
-    const waits = async (_: string, { signal }: RequestInit) =>
-      new Promise<Response>((_resolve, reject) => {
-        signal?.addEventListener('abort', () => reject(new Error('aborted')));
-      });
-    const loading = loadImage('https://example.com/', 'image', { ...from(waits), signal: client.signal });
-    client.abort();
-    await expect(loading).rejects.toThrow(RequestError);
-  });
 });
 
 describe('a webhook URL', () => {
