@@ -186,7 +186,7 @@ describe('a host', () => {
     ['a part', { status: 206 }, 'its host answered 206'],
     ['a redirect', { status: 302, headers: { location: 'https://10.0.0.1/' } }, 'its host is an IP address'],
   ])('whose answer is %s is not listened to any longer', async (_, init, reason) => {
-    const body = endless();
+    const body = tooLong();
     const { chat } = line(() => new Response(body.stream, init));
     expect((await refusalOf(await chat('https://a.example/'))).message).toContain(reason);
     expect(body.read.cancelled).toBe(true);
@@ -198,7 +198,7 @@ describe('a host', () => {
     ['says', { 'content-length': String(IMAGE_MAX_BYTES + 1) }, READ_AHEAD_BYTES],
     ['lies about', { 'content-length': '100' }, IMAGE_MAX_BYTES + READ_AHEAD_BYTES],
   ])('that sends too much, which it %s, is cut off', async (_, headers, mostBytes) => {
-    const body = endless();
+    const body = tooLong();
     const { chat, upstream } = line(() => new Response(body.stream, { headers }));
     expect(await refusalOf(await chat('https://a.example/'))).toMatchObject({ status: 413, code: 'image_too_large' });
     expect(body.read.cancelled).toBe(true);
@@ -213,13 +213,16 @@ describe('a host', () => {
   });
 });
 
-/** A body without an end, and what was taken of it. */
-function endless() {
+/** A body of far too many bytes, and what was taken of it. */
+function tooLong() {
   const read = { bytes: 0, cancelled: false };
   const stream = new ReadableStream<Uint8Array>({
     pull(out) {
       read.bytes += MEGABYTE;
       out.enqueue(new Uint8Array(MEGABYTE));
+      if (read.bytes > 2 * IMAGE_MAX_BYTES) {
+        out.close();
+      }
     },
     cancel() {
       read.cancelled = true;

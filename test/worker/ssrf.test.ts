@@ -1,6 +1,5 @@
 import { env } from 'cloudflare:workers';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { IMAGE_MAX_BYTES } from '../../src/core/limits.ts';
 import { RequestError } from '../../src/core/protocol/failure.ts';
 import { type ImageSources, loadImage } from '../../worker/load-image.ts';
 import { noUploads } from '../../worker/uploads.ts';
@@ -215,16 +214,6 @@ describe('a redirect', () => {
 });
 
 describe('a request for an image', () => {
-  it('is cut off past its limit of bytes, whatever the host declares', async () => {
-    const endless = new ReadableStream<Uint8Array>({ pull: (out) => out.enqueue(new Uint8Array(1 << 20)) });
-    const loading = loadImage(
-      'https://example.com/',
-      'image',
-      from(async () => new Response(endless)),
-    );
-    await expect(loading).rejects.toThrow(`larger than ${IMAGE_MAX_BYTES} bytes`);
-  });
-
   it.each([201, 203, 206, 304, 404, 500])('takes nothing from an answer of status %i', async (status) => {
     const body = status === 304 ? null : 'a picture of the error';
     const { refused } = await load('https://example.com/', [() => new Response(body, { status })]);
