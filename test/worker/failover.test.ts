@@ -193,7 +193,8 @@ describe('the choice', () => {
   ])('prefers the region of the request by its %s', async (field, list, place) => {
     const [a, b] = [fakeUpstream(goodAnswer()), fakeUpstream(goodAnswer())];
     const app = appOf({ a, b }, { b: { near: { ...ANYWHERE, [list]: [place] } } });
-    const ask = async (cf: Record<string, string>) => (await app.chat(question('Hi'), { cf })).headers.get('x-vora-attempts');
+    const ask = async (cf: Record<string, string>) =>
+      (await app.chat(question('Hi'), { cf })).headers.get('x-vora-attempts');
     expect([await ask({ [field]: place }), await ask({ [field]: 'XX' })]).toEqual(['b=ok', 'a=ok']);
   });
 

@@ -1,6 +1,8 @@
+import { createExecutionContext } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { RequestError } from '../../src/core/protocol/failure.ts';
+import { createApp } from '../../worker/app.ts';
 import { type ImageSources, loadImage } from '../../worker/load-image.ts';
 import { noUploads } from '../../worker/uploads.ts';
 import { sendWebhook } from '../../worker/webhooks/send.ts';
@@ -290,6 +292,29 @@ describe('a webhook URL', () => {
         status: 400,
         json: { error: { param: 'webhook' } },
       });
+    });
+
+    // By its setting, or by the name that this very request came to; in any case of letters, with a final dot or without.
+    it.each([
+      ['edge.example', 'other.example', 'edge.example'],
+      ['Edge.Example.', 'other.example', 'edge.example'],
+      [null, 'edge.example', 'edge.example'],
+      [null, 'edge.example', 'EDGE.example.'],
+      [null, 'edge.example.', 'edge.example'],
+    ])('where the worker is %s and was called as %s: %s', async (ownHost, calledAs, host) => {
+      const own = tenantApp(fakeUpstream(goodAnswer()), { tenancy: { ownHost } });
+      const { key: ownKey } = await own.tenant();
+      const add = async (url: string) => {
+        const request = new Request(`https://${calledAs}/v1/tenant/webhooks`, {
+          method: 'POST',
+          headers: { authorization: `Bearer ${ownKey}` },
+          body: JSON.stringify({ url }),
+        });
+        const response = await createApp(own.deps).fetch(request, {}, createExecutionContext());
+        return [response.status, /its host is this worker/.test(await response.text())];
+      };
+      expect(await add(`https://${host}/hook`)).toEqual([400, true]);
+      expect(await add('https://another.example/hook')).toEqual([201, false]);
     });
 
     it('while a public one is', async () => {
