@@ -137,6 +137,7 @@ const ALLOWED = [
   'https://example.com./',
   'https://localhost.example.com/',
   'https://mylocal.example/',
+  'https://mylvh.me/',
   'https://10.example.com/',
   'https://bücher.example/?a=https://127.0.0.1/',
 ];
