@@ -190,6 +190,10 @@ describe('an image URL', () => {
   });
 });
 
+it('a name that leads to a private address is the runtime’s to refuse, as wrangler.toml has it', () => {
+  expect(Cloudflare.compatibilityFlags).toMatchObject({ global_fetch_strictly_public: true });
+});
+
 describe('a redirect', () => {
   // A header holds Latin-1.
   const inHeader = table.filter(({ url }) => /^[\x20-\x7e]*$/.test(url));
