@@ -46,7 +46,7 @@ export function denyReason(url: URL, ownHost: string | null = null): string | nu
     return 'it names a port';
   }
   // The URL parser has already turned decimal, octal and hex forms into dotted quads.
-  const host = url.hostname.replace(/\.$/, '');
+  const host = withoutFinalDot(url.hostname);
   if (host.startsWith('[') || /^[\d.]+$/.test(host)) {
     return 'its host is an IP address';
   }
@@ -59,8 +59,13 @@ export function denyReason(url: URL, ownHost: string | null = null): string | nu
   ) {
     return 'its host is not a public name';
   }
-  if (ownHost !== null && host === ownHost) {
+  if (ownHost !== null && host === withoutFinalDot(ownHost.toLowerCase())) {
     return 'its host is this worker';
   }
   return null;
+}
+
+/** `example.com.` is the same host, and a client may call the worker by that name too. */
+function withoutFinalDot(host: string): string {
+  return host.replace(/\.$/, '');
 }

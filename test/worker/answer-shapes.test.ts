@@ -53,13 +53,22 @@ describe('what goes upstream', () => {
     const upstream = fakeUpstream(goodAnswer());
     const fields = {
       n: 1,
+      max_tokens: 7,
+      temperature: 0.25,
+      top_p: 0.5,
+      top_k: 40,
+      seed: -3,
+      stop: ['END', 'FIN'],
       logprobs: true,
       top_logprobs: 3,
       frequency_penalty: 0.5,
       presence_penalty: -0.5,
       logit_bias: { 5: -100 },
-      response_format: { type: 'json_schema', json_schema: { name: 'x', schema: { type: 'object' }, strict: true } },
-      tools: [TOOL],
+      response_format: {
+        type: 'json_schema',
+        json_schema: { name: 'x', description: 'A form.', schema: { type: 'object' }, strict: true },
+      },
+      tools: [{ ...TOOL, function: { ...TOOL.function, strict: true } }],
       tool_choice: 'auto',
       parallel_tool_calls: false,
     };
@@ -67,16 +76,12 @@ describe('what goes upstream', () => {
     const { n: _, ...sent } = fields;
     expect(upstream.calls[0]?.body).toMatchObject(sent);
     expect(upstream.calls[0]?.body).not.toHaveProperty('n');
-    await testApp(upstream).chat({
-      ...question('Hi'),
-      n: 2,
-      tools: [TOOL],
-      tool_choice: { type: 'function', function: { name: 'zoom' } },
-    });
-    expect(upstream.calls[1]?.body).toMatchObject({
-      n: 2,
-      tool_choice: { type: 'function', function: { name: 'zoom' } },
-    });
+    const other = { n: 2, tools: [TOOL], tool_choice: { type: 'function', function: { name: 'zoom' } } };
+    await testApp(upstream).chat({ ...question('Hi'), ...other });
+    expect(upstream.calls[1]?.body).toMatchObject(other);
+    const form = { response_format: { type: 'json_object' } };
+    await testApp(upstream).chat({ ...question('Hi'), ...form, max_completion_tokens: 9 });
+    expect(upstream.calls[2]?.body).toMatchObject({ ...form, max_tokens: 9 });
   });
 
   it('is nothing of what nobody asked for', async () => {

@@ -52,7 +52,7 @@ describe('POST /v1/chat/completions', () => {
 
   it('sends the embeddings as a bf16 torch tensor that equals the reference, and says who made them', async () => {
     const upstream = fakeUpstream(goodAnswer());
-    await testApp(upstream).chat(question('What?', dataUrl(picture)));
+    const response = await testApp(upstream).chat(question('What?', dataUrl(picture)));
     const [image, text] = sentParts(upstream);
     expect(text).toEqual({ type: 'text', text: 'What?' });
     expect(Object.keys(image ?? {})).toEqual(['type', 'image_embeds']);
@@ -70,6 +70,7 @@ describe('POST /v1/chat/completions', () => {
     expect(call?.url).toBe('http://upstream.test/v1/chat/completions');
     expect(call?.headers.get('x-vora-vision')).toBe(vision.sha256);
     expect(call?.headers.get('authorization')).toBe('Bearer upstream-key');
+    expect(call?.headers.get('x-request-id')).toBe(response.headers.get('x-request-id'));
     expect(call?.body).toMatchObject({
       model: 'upstream-model',
       stream: true,

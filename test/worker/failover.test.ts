@@ -186,11 +186,16 @@ describe('one upstream', () => {
 });
 
 describe('the choice', () => {
-  it('prefers the region of the request', async () => {
+  it.each([
+    ['colo', 'colos', 'FRA'],
+    ['country', 'countries', 'DE'],
+    ['continent', 'continents', 'EU'],
+  ])('prefers the region of the request by its %s', async (field, list, place) => {
     const [a, b] = [fakeUpstream(goodAnswer()), fakeUpstream(goodAnswer())];
-    const app = appOf({ a, b }, { b: { near: { ...ANYWHERE, continents: ['EU'] } } });
-    const response = await app.chat(question('Hi'), { cf: { continent: 'EU' } });
-    expect(response.headers.get('x-vora-attempts')).toBe('b=ok');
+    const app = appOf({ a, b }, { b: { near: { ...ANYWHERE, [list]: [place] } } });
+    const ask = async (cf: Record<string, string>) =>
+      (await app.chat(question('Hi'), { cf })).headers.get('x-vora-attempts');
+    expect([await ask({ [field]: place }), await ask({ [field]: 'XX' })]).toEqual(['b=ok', 'a=ok']);
   });
 
   it('goes on to another model where one is named, and the answer says which it was', async () => {

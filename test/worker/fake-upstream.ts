@@ -9,6 +9,8 @@ export const HANG = Symbol('hang');
 export interface Call {
   url: string;
   headers: Headers;
+  /** What becomes of a redirect. */
+  redirect: RequestInit['redirect'];
   /** JSON of the request, read from the stream that the worker sent. */
   body: Record<string, unknown>;
   byteLength: number;
@@ -35,6 +37,7 @@ export function fakeUpstream(...scripts: Script[]): FakeUpstream {
       const call: Call = {
         url,
         headers: new Headers(init.headers),
+        redirect: init.redirect,
         body: JSON.parse(new TextDecoder().decode(bytes)) as Record<string, unknown>,
         byteLength: bytes.length,
         aborted: false,

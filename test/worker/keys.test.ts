@@ -1,5 +1,5 @@
 import { env } from 'cloudflare:workers';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { type ApiKeys, kvKeys } from '../../worker/api-keys.ts';
 import { readConfig } from '../../worker/env.ts';
 import { fakeUpstream, goodAnswer } from './fake-upstream.ts';
@@ -42,6 +42,21 @@ describe('keys in the secret', () => {
     expect(await ask(keys, 'first')).toEqual({ status: 401, key: null });
     expect(await ask(keys, two)).toEqual({ status: 401, key: null });
     expect(await ask(keys, 'x'.repeat(300))).toEqual({ status: 401, key: null });
+  });
+
+  it('are all compared, in constant time, whichever it is', async () => {
+    const all = ['one', 'two', 'three'];
+    const keys = configured({ API_KEY_SHA256: (await Promise.all(all.map(sha256))).join() });
+    const compare = vi.spyOn(crypto.subtle, 'timingSafeEqual');
+    try {
+      for (const key of [...all, 'none-of-them']) {
+        compare.mockClear();
+        expect((await ask(keys, key)).status).toBe(all.includes(key) ? 200 : 401);
+        expect(compare).toHaveBeenCalledTimes(all.length);
+      }
+    } finally {
+      compare.mockRestore();
+    }
   });
 
   it.each([

@@ -122,14 +122,17 @@ describe('loadImage', () => {
 
   it('stops reading a body over the limit, declared or not', async () => {
     let chunks = 0;
-    const endless = () =>
+    const tooLong = () =>
       new ReadableStream<Uint8Array>({
         pull(out) {
           chunks++;
           out.enqueue(new Uint8Array(1024 * 1024));
+          if (chunks * 1024 * 1024 > 2 * IMAGE_MAX_BYTES) {
+            out.close();
+          }
         },
       });
-    expect(await failureOf('https://example.com/', async () => new Response(endless()))).toMatchObject({
+    expect(await failureOf('https://example.com/', async () => new Response(tooLong()))).toMatchObject({
       kind: 'image-too-large',
       param: PARAM,
     });

@@ -15,13 +15,14 @@ async function ready(fetch: Deps['fetch'], deps: Partial<Deps> = {}) {
 
 describe('GET /readyz', () => {
   it('is ready when the bundle is there and the model server answers; needs no key', async () => {
-    const asked: { url: string; key: string | null }[] = [];
+    const asked: { url: string; key: string | null; redirect: RequestInit['redirect'] }[] = [];
     const { status, body } = await ready(async (url, init) => {
-      asked.push({ url, key: new Headers(init.headers).get('authorization') });
+      asked.push({ url, key: new Headers(init.headers).get('authorization'), redirect: init.redirect });
       return models();
     });
     expect([status, body]).toEqual([200, { status: 'ready', checks: { bundle: 'ok' }, upstreams: { upstream: 'ok' } }]);
-    expect(asked).toContainEqual({ url: 'http://upstream.test/v1/models', key: 'Bearer upstream-key' });
+    const redirect = 'manual';
+    expect(asked).toContainEqual({ url: 'http://upstream.test/v1/models', key: 'Bearer upstream-key', redirect });
   });
 
   it.each([

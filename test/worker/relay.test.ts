@@ -82,6 +82,9 @@ describe('a broken upstream', () => {
     expect(data.at(-1)).toMatch(/63 prompt tokens, fewer than the 64 of the images/);
     const whole = await events(await testApp(fakeUpstream(goodAnswer(64))).chat(body));
     expect(whole.at(-1)).toBe('[DONE]');
+    const two = question('Which?', dataUrl(picture), dataUrl(picture));
+    const [one, both] = [await testApp(fakeUpstream(goodAnswer(127))).chat(two), fakeUpstream(goodAnswer(128))];
+    expect([one.status, (await testApp(both).chat(two)).status]).toEqual([502, 200]);
   });
 
   it('is read across any cut of its bytes, CRLF and comments included', async () => {
@@ -215,6 +218,14 @@ describe('an upstream that refuses', () => {
     expect(JSON.stringify(app.logged)).toContain('10.0.0.7');
   });
 
+  it('sends elsewhere: the key that it was given is for nobody else', async () => {
+    const upstream = refusal(307, {}, { location: 'https://elsewhere.example/' });
+    expect((await testApp(upstream).chat(question('Hi'))).status).toBe(502);
+    expect(upstream.calls.map(({ url, redirect }) => [new URL(url).hostname, redirect])).toEqual([
+      ['upstream.test', 'manual'],
+    ]);
+  });
+
   it('answers with a page instead of a stream', async () => {
     const page = new Response('<html>', { headers: { 'content-type': 'text/html' } });
     const response = await testApp(fakeUpstream(page)).chat(question('Hi'));
@@ -296,6 +307,25 @@ describe('a client', () => {
     expect(text).toMatch(/^(: ping\n\n){3,60}data: \{"error":.*\}\n\n$/);
     expect(stop.signal.aborted).toBe(true);
     expect(ends).toMatchObject([{ how: 'failed', status: 200 }]);
+  });
+
+  it('that stops reading stops upstream from sending', async () => {
+    let sent = 0;
+    const endless = new ReadableStream<Uint8Array>({
+      pull(out) {
+        sent++;
+        out.enqueue(new TextEncoder().encode(textEvent('word')));
+      },
+    });
+    const body = new Response(endless, { headers: { 'content-type': 'text/event-stream' } });
+    const response = await testApp(fakeUpstream(body)).chat({ ...question('Hi'), stream: true });
+    const reader = response.body?.getReader();
+    for (let reads = 0; reads < 20; reads++) {
+      await reader?.read();
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(sent).toBeLessThan(30);
+    await reader?.cancel();
   });
 
   it('that reads slowly is not run ahead of', async () => {

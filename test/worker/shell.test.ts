@@ -22,7 +22,15 @@ describe('every response', () => {
     expect(response.status).toBe(status);
     expect(response.headers.get('access-control-allow-origin')).toBe('*');
     expect(response.headers.get('access-control-expose-headers')?.split(',')).toEqual(
-      expect.arrayContaining(['x-request-id', 'retry-after', 'retry-after-ms', 'x-should-retry', 'server-timing']),
+      expect.arrayContaining([
+        'x-request-id',
+        'retry-after',
+        'retry-after-ms',
+        'x-should-retry',
+        'server-timing',
+        'x-vora-attempts',
+        'x-vora-wire',
+      ]),
     );
     expect(response.headers.get('x-request-id')).toMatch(/^id\d/);
   });
