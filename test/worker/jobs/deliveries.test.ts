@@ -1,6 +1,6 @@
 import { list, text } from '../../support/json-answer.ts';
 import { Webhook } from 'standardwebhooks';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { fakeUpstream, goodAnswer } from '../fake-upstream.ts';
 import { repositoryFile } from '../repository-file.ts';
 import { dataUrl } from '../test-app.ts';
@@ -50,6 +50,36 @@ describe('a delivery', () => {
     expect(list(log?.['attempts']).map(({ n, status, reason }) => [n, status, reason])).toEqual(
       Array.from({ length: 10 }, (_, i) => [i + 1, 500, 'status 500']),
     );
+  });
+
+  it('to a receiver that never answers is given up after 15 s, each time', async () => {
+    let ms = 0;
+    const waits: number[] = [];
+    // Nothing else is on its way: the next thing that happens is the end of the time-out.
+    const timeouts = vi.spyOn(AbortSignal, 'timeout').mockImplementation((limitMs) => {
+      const limit = new AbortController();
+      setTimeout(() => {
+        ms += limitMs;
+        limit.abort();
+      }, 20);
+      return limit.signal;
+    });
+    const line = jobLine(fakeUpstream(goodAnswer()), (_, signal) => {
+      const startMs = ms;
+      return new Promise((_resolve, reject) => {
+        signal.addEventListener('abort', () => {
+          waits.push(ms - startMs);
+          reject(new Error('the connection is closed'));
+        });
+      });
+    });
+    const { id: tenant, key } = await line.app.tenant();
+    const hook = await webhook(line.app, key);
+    const { message } = await finishedJob(line, tenant, key, hook.id);
+    await line.deliver(tenant, message).finally(() => timeouts.mockRestore());
+    expect(waits).toEqual(Array(10).fill(15_000));
+    const [log] = await deliveries(line.app, key);
+    expect(list(log?.['attempts']).map(({ reason }) => reason)).toEqual(Array(10).fill('no answer within 15000 ms'));
   });
 
   it('comes again by the API, under the same id', async () => {

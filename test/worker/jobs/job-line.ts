@@ -35,8 +35,9 @@ export function instantSteps(retries = 5): Steps & { slept: number[] } {
 
 /** The app, hosts of images and receivers of webhooks; Workflows are run by hand. */
 export function jobLine(
-  upstream: FakeUpstream,
-  answer: (url: string) => Response = () => new Response(null, { status: 204 }),
+  upstream: Pick<FakeUpstream, 'fetch'>,
+  answer: (url: string, signal: AbortSignal) => Response | Promise<Response> = () =>
+    new Response(null, { status: 204 }),
 ) {
   const received: Received[] = [];
   const app: TenantApp = tenantApp({
@@ -48,7 +49,7 @@ export function jobLine(
       if (request.method === 'POST') {
         received.push({ url, headers: Object.fromEntries(request.headers), body: await request.text() });
       }
-      return answer(url);
+      return answer(url, request.signal);
     },
   });
   const deps = app.deps;

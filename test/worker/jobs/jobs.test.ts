@@ -1,11 +1,11 @@
-import { list, text } from '../../support/json-answer.ts';
+import { type Json, list, text } from '../../support/json-answer.ts';
 import { env } from 'cloudflare:workers';
 import { Webhook } from 'standardwebhooks';
 import { Webhook as Svix } from 'svix';
 import { describe, expect, it } from 'vitest';
 import { fakeUpstream, goodAnswer, textEvent } from '../fake-upstream.ts';
 import { repositoryFile } from '../repository-file.ts';
-import { dataUrl, question } from '../test-app.ts';
+import { dataUrl, EDGE_BUNDLE, question } from '../test-app.ts';
 import { type TenantApp } from '../tenants/tenant-app.ts';
 import { instantSteps, jobLine, messageOf } from './job-line.ts';
 
@@ -44,7 +44,6 @@ describe('a job', () => {
       status: 'succeeded',
       result: { object: 'image.caption', text: 'Hello you', usage: { prompt_tokens: 700, completion_tokens: 2 } },
     });
-    expect(json['result']?.['made']).toMatchObject({ vision: expect.stringMatching(/^[0-9a-f]{64}$/) as string });
     expect(upstream.calls).toHaveLength(1);
     const usage = list((await app.call(key, 'GET', '/v1/tenant/usage')).json['data']);
     expect(usage).toMatchObject([{ calls: 1, billedCalls: 1, billedPromptTokens: 700, billedCompletionTokens: 2 }]);
@@ -60,6 +59,42 @@ describe('a job', () => {
       data: { id: job.id, ref: 'photo 1', status: 'succeeded', result: { text: 'Hello you' } },
     });
     expect(headers).toMatchObject({ 'webhook-id': messageOf(job.id) });
+  });
+
+  it('tells by which model and which vision weights its result was made, and how long each stage took', async () => {
+    let ms = 0;
+    const took = (more: number) => (ms += more);
+    const upstream = fakeUpstream(goodAnswer());
+    const { app, run } = jobLine({
+      ...upstream,
+      async fetch(url, init) {
+        took(700);
+        return upstream.fetch(url, init);
+      },
+    });
+    const { id: tenant, key } = await app.tenant();
+    const { embedder } = app.deps;
+    app.deps.embedder = {
+      ...embedder,
+      async embedBf16(patches) {
+        took(40);
+        return embedder.embedBf16(patches);
+      },
+    };
+    // Whoever looks at the clock sees that time has passed, else a stage without a wait would take none.
+    app.deps.now = () => took(1);
+    const job = await submit(app, key, { task: 'caption', image: IMAGE });
+    await run(tenant, job.id);
+    const { json } = await app.call(key, 'GET', `/v1/jobs/${job.id}`);
+    const bundled = JSON.parse(new TextDecoder().decode(await repositoryFile(`${EDGE_BUNDLE}vora.json`))) as Json;
+    expect(json['result']).toMatchObject({ model: 'vora-random', made: { vision: bundled['vision']?.['sha256'] } });
+    const timings = json['result']?.['made']?.['timings'] as unknown as Record<string, number>;
+    expect(Object.keys(timings)).toEqual(['decode_ms', 'embed_ms', 'upstream_ms']);
+    const expected = { decode_ms: 1, embed_ms: 41, upstream_ms: 700 };
+    for (const [stage, least] of Object.entries(expected)) {
+      expect(timings[stage], stage).toBeGreaterThanOrEqual(least);
+      expect(timings[stage], stage).toBeLessThan(least + 20);
+    }
   });
 
   it('may ask about pictures in a chat, or for lines of text', async () => {
