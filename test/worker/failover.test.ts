@@ -121,6 +121,18 @@ describe('with two upstreams of which the first fails', () => {
     expect([a.calls.length, b.calls.length]).toEqual([3, 10]);
   });
 
+  it.each(['image_embeds', 'pixels', 'original'] as const)(
+    'the same image is sent to the second, by %s',
+    async (wire) => {
+      const [a, b] = [fakeUpstream([hello]), fakeUpstream(goodAnswer())];
+      const app = appOf({ a, b }, { a: { wires: [wire] }, b: { wires: [wire] } });
+      expect((await app.chat(question('What?', dataUrl(picture)))).status).toBe(200);
+      const [sent, again] = [a, b].map(({ calls }) => JSON.stringify(calls[0]?.body['messages']));
+      expect(sent).toMatch(/"(image_embeds|url)":"[^"]{100}/);
+      expect(again).toBe(sent);
+    },
+  );
+
   it('images are sent in the form that the second takes', async () => {
     const [a, b] = [fakeUpstream([RESET]), fakeUpstream(goodAnswer())];
     const app = appOf({ a, b }, { a: { wires: ['image_embeds'] } });
