@@ -3,6 +3,7 @@ import { imageMemory } from '../../worker/image-memory.ts';
 import type { Config } from '../../worker/env.ts';
 import { ANYBODY, keyOwner, tenantOwner } from '../../worker/owner.ts';
 import { holdOwnerNames, ownerNames } from '../../worker/owner-names.ts';
+import { PROFILES } from '../../src/core/upstream/capability.ts';
 import type { Upstream } from '../../worker/upstream-config.ts';
 import { type Call, fakeUpstream, type FakeUpstream, goodAnswer, type Script } from './fake-upstream.ts';
 import { repositoryFile } from './repository-file.ts';
@@ -128,6 +129,19 @@ describe('the second turn of a chat about an image', () => {
     expect((await app.chat(twoTurns(picture))).status).toBeGreaterThanOrEqual(500);
     expect(imagesOf(upstream.calls[before])[0]?.image_embeds).toBeNull();
     expect(imagesOf(upstream.calls[before + 1])[0]?.image_embeds).not.toBeNull();
+  });
+
+  it('is told in full, and in nothing but OpenAI’s words, to a server of another kind', async () => {
+    const upstream = fakeUpstream(goodAnswer());
+    const app = appOf(upstream, { server: 'openai', wires: ['pixels'], can: new Set(PROFILES.openai.can) });
+    await app.chat(question('What?', picture));
+    await app.chat(twoTurns(picture));
+    for (const call of upstream.calls) {
+      expect(Object.keys(call.body).sort()).toEqual(['messages', 'model', 'stream', 'stream_options']);
+      expect(call.body['stream_options']).toEqual({ include_usage: true });
+      const url = expect.stringMatching(/^data:image\/png;base64,/) as string;
+      expect(imagesOf(call)).toEqual([{ type: 'image_url', image_url: { url, detail: 'auto' } }]);
+    }
   });
 
   it('does not send anything twice for a refusal that has another reason', async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { dataPoint } from '../../worker/analytics.ts';
+import { createDeps } from '../../worker/deps.ts';
 import { emptyTally } from '../../worker/ledger.ts';
 import { createMetrics } from '../../worker/metrics.ts';
 import { createRecorder } from '../../worker/recorder.ts';
@@ -106,6 +107,15 @@ describe('metrics', () => {
 });
 
 describe('a data point', () => {
+  it('goes where the binding says', () => {
+    const points: object[] = [];
+    const ANALYTICS = { writeDataPoint: (point: object) => void points.push(point) };
+    const vars = { MODEL: 'm', AUTH: 'none', UPSTREAM_URL: 'http://u.test', BUNDLE_SOURCE: 'assets', ASSETS: {} };
+    const { deps } = testApp(fakeUpstream(goodAnswer()));
+    createDeps({ ...vars, UPSTREAM_WIRE: 'original', ANALYTICS }, deps).record(ANSWERED);
+    expect(points).toEqual([dataPoint(ANSWERED)]);
+  });
+
   it('keeps its columns in place, within the limits of Analytics Engine', () => {
     const point = dataPoint(ANSWERED);
     expect(point).toEqual({

@@ -184,6 +184,7 @@ describe('an upstream that refuses', () => {
 
   it.each([
     [400, { message: 'too long', param: 'messages', code: 'context_length_exceeded' }, 400, 'context_length_exceeded'],
+    [413, { message: 'too large' }, 400, null],
     [422, { message: 'bad' }, 400, null],
     [401, { message: 'wrong key' }, 502, 'upstream_rejected'],
     [404, { message: 'no model' }, 502, 'upstream_rejected'],

@@ -98,6 +98,26 @@ describe('where sight must be proven', () => {
     }
   });
 
+  it('the questions are one without a picture, two about the same and one about another, all at temperature 0', async () => {
+    const served = serve(sees);
+    const asked: { image: string; temperature: number }[] = [];
+    const app = testApp(
+      {
+        async fetch(url, init) {
+          const text = await new Response(init.body ?? null).text();
+          const { temperature } = JSON.parse(text) as { temperature: number };
+          asked.push({ image: /"image_embeds":"([^"]+)"/.exec(text)?.[1] ?? '', temperature });
+          return served.fetch(url, { ...init, body: text });
+        },
+      },
+      { config: testConfig({ selfTest: 'require', upstreams: [testUpstream(noLogprobs)] }) },
+    );
+    await app.chat({ ...question('What?', dataUrl(picture)), temperature: 1 });
+    expect(asked.map(({ temperature }) => temperature)).toEqual([0, 0, 0, 0, 1]);
+    const [none, first, again, second] = asked.map(({ image }) => image);
+    expect([none, first === again, first === second, second === '']).toEqual(['', true, false, false]);
+  });
+
   it('one that refuses logprobs is asked without', async () => {
     const served = serve(sees);
     const app = testApp(

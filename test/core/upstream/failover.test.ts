@@ -221,6 +221,13 @@ describe('an upstream without room', () => {
     expect(request.fail(0, BUSY)).toEqual(['refuse: overloaded']);
   });
 
+  it('is asked again when it wants less than that', () => {
+    const request = world().open([[upstream('a')]]);
+    expect(request.fail(0, { ...BUSY, retryAfterSeconds: 2 })).toEqual([]);
+    // An eighth more at random, at a quarter of it at most.
+    expect(request.wake()).toEqual({ afterMs: 2250, did: ['call a'] });
+  });
+
   it('is left to rest by other requests too, whose clients learn when to come back', () => {
     const { open, pass } = world();
     open([[upstream('a')]]).fail(0, BUSY);
@@ -295,6 +302,27 @@ describe('a hedge', () => {
     expect(request.fail(1, REFUSED)).toEqual([]);
     expect(request.send({ kind: 'first', attempt: 0 })).toEqual(['give 0']);
   });
+});
+
+it('an upstream that fails each probe is left alone for longer each time, up to a limit', () => {
+  const { open, pass } = world();
+  const pair = [[upstream('a', { weight: 1e9 }), upstream('b', { weight: 1e-9 })]];
+  const failing: Failure = { kind: 'upstream-broke', message: '' };
+  for (let i = 0; i < CIRCUIT_FAILURES; i++) {
+    open(pair).fail(0, failing);
+  }
+  const rests = Array.from({ length: 6 }, () => {
+    for (let seconds = 1; ; seconds++) {
+      pass(1000);
+      const request = open(pair);
+      if (request.begun[0] === 'call a') {
+        request.fail(0, failing);
+        return seconds;
+      }
+    }
+  });
+  // 10 s, twice as long each time, 120 s at most; an eighth more at random.
+  expect(rests).toEqual([12, 23, 45, 90, 135, 135]);
 });
 
 describe('when every upstream is broken', () => {
