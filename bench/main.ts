@@ -32,7 +32,7 @@ const benches: Record<string, () => unknown> = {
   grammar: benchGrammar,
   worker: () => benchWorkerLatency({ requests: scale === 'tiny' ? 20 : 500, beside: 'portkey', only: values.only }),
   turns: () => benchTwoTurns({ chats: scale === 'tiny' ? 2 : 9 }),
-  jobs: () => benchJobs({ images: scale === 'tiny' ? 20 : 1000 }),
+  jobs: () => benchJobs({ images: scale === 'tiny' ? 20 : 1000, only: values.only }),
   load: () => benchWorkerLoad(scale === 'tiny' ? { streams: 10, seconds: 3 } : { streams: 200, seconds: 60 }),
 };
 

@@ -33,15 +33,16 @@ export interface LedgerCall extends Readonly<Tally> {
   readonly model: string;
   /** `ok`, `dropped`, `pending`, a status, or how it failed; as in the header of attempts. */
   readonly outcome: string;
-  /** Polls of a server that starts are one entry. */
+  /** Polls of a server that starts are one entry, as are others side by side that brought nothing. */
   readonly times: number;
 }
 
 export const NO_CALLS: Ledger = { calls: [], billed: null };
 
 /** @param tallies one for each attempt. */
-export function ledgerOf(run: Run<Upstream>, tallies: readonly Tally[]): Ledger {
-  const groups = groupAttempts(run);
+export function ledgerOf(run: Pick<Run<Upstream>, 'attempts' | 'bound'>, tallies: readonly Tally[]): Ledger {
+  // What an attempt has brought has an entry of its own: no token is lost to a group.
+  const groups = groupAttempts(run, (at) => isCounted(tallies[at] ?? emptyTally()));
   const calls = groups.map(({ at, candidate, word, times }) => ({
     upstream: candidate.name,
     model: candidate.serves,
@@ -51,4 +52,8 @@ export function ledgerOf(run: Run<Upstream>, tallies: readonly Tally[]): Ledger 
   }));
   const billed = groups.findIndex(({ at }) => at === run.bound);
   return { calls, billed: billed < 0 ? null : billed };
+}
+
+function isCounted({ pieces, usage }: Tally): boolean {
+  return pieces > 0 || usage !== null;
 }

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { convertV4MiniflareOptions, Miniflare } from 'miniflare';
-import { WORKFLOW_BATCH_MAX } from '../../src/core/limits.ts';
-import { workerdRssMb } from '../workerd-memory.ts';
+import { finishedInstances, REST_MS, type Workflow } from './finished-instances.ts';
+import { type Growth, growthCurve } from './growth-curve.ts';
 
 const POLL_MS = 100;
 
@@ -26,14 +26,17 @@ export default {
 };
 `;
 
-/**
- * The control of a batch of jobs: what as many Workflow instances take where none of our code runs.
- *
- * @returns growth of workerd's resident memory over the instances of so many jobs, in megabytes.
- */
-export async function growthOfEmptyWorkflows({ jobs }: { jobs: number }): Promise<number> {
+/** The control of a batch of jobs: what as many Workflow instances take where none of our code runs, ended likewise. */
+export async function growthOfEmptyWorkflows({
+  jobs,
+  every,
+}: {
+  jobs: number;
+  every: number;
+}): Promise<readonly Growth[]> {
   const worker = new Miniflare(
     convertV4MiniflareOptions({
+      inspectorPort: 0,
       workers: [
         {
           name: 'empty',
@@ -51,16 +54,21 @@ export async function growthOfEmptyWorkflows({ jobs }: { jobs: number }): Promis
     const url = (await worker.ready).href;
     const ended = async () => Number(await (await fetch(url)).text());
     await ended();
-    const restMb = workerdRssMb();
+    const bindings = await worker.getBindings<{ JOBS: Workflow; DELIVERIES: Workflow }>();
+    const finished = [finishedInstances(bindings.JOBS), finishedInstances(bindings.DELIVERIES)];
+    const curve = await growthCurve(worker, { every, finished });
     const ids = Array.from({ length: jobs }, (_, i) => `job-${i}`);
-    for (let start = 0; start < jobs; start += WORKFLOW_BATCH_MAX) {
-      const batch = ids.slice(start, start + WORKFLOW_BATCH_MAX);
+    for (let start = 0; start < jobs; start += every) {
+      const batch = ids.slice(start, start + every);
       await fetch(url, { method: 'POST', body: JSON.stringify(batch) });
       while ((await ended()) < 2 * (start + batch.length)) {
         await sleep(POLL_MS);
       }
+      finished.forEach((instances) => batch.forEach((id) => instances.add(id)));
+      await sleep(REST_MS);
+      await curve.note(start + batch.length);
     }
-    return workerdRssMb() - restMb;
+    return curve.points();
   } finally {
     await worker.dispose();
   }

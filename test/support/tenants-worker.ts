@@ -16,6 +16,8 @@ export interface TenantsWorkerPlan {
   hostsUrl: string;
   edgeFolder: string | null;
   bindings: Record<string, string | number>;
+  /** Opens workerd's inspector at any free port. */
+  inspected?: true;
 }
 
 if (import.meta.main) {
@@ -33,11 +35,13 @@ export async function startTenantsWorker({
   hostsUrl,
   edgeFolder,
   bindings,
+  inspected,
 }: TenantsWorkerPlan): Promise<Miniflare> {
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
       host: '127.0.0.1',
       port,
+      ...(inspected === true ? { inspectorPort: 0 } : {}),
       resourcePersistencePath: storage,
       workers: [
         {

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { PROFILES } from '../../src/core/upstream/capability.ts';
 import { ANYWHERE } from '../../src/core/upstream/region.ts';
 import {
@@ -246,6 +246,28 @@ describe('the choice', () => {
     expect(a.calls[0]?.aborted).toBe(true);
     expect((await events(response)).at(-1)).toBe('[DONE]');
     expect(app.outcomes).toMatchObject([{ billed: 1, calls: [{ outcome: 'dropped', pieces: 0 }, { pieces: 2 }] }]);
+  });
+
+  it('has on record what the slower one gives out later, when the faster breaks and it is asked again', async () => {
+    const client = new AbortController();
+    const a = fakeUpstream([{ until: scheduler.wait(200) }, hello, RESET]);
+    const b = fakeUpstream(HANG, [hello, textEvent(' more'), { until: scheduler.wait(1000) }]);
+    const app = appOf({ a, b }, {}, { hedgeAfterMs: 100 });
+    const response = app.chat(question('Hi'), { signal: client.signal });
+    await vi.waitFor(() => expect(b.calls).toHaveLength(2));
+    await scheduler.wait(100);
+    client.abort();
+    await response.catch(() => undefined);
+    expect(app.outcomes).toMatchObject([
+      {
+        billed: null,
+        calls: [
+          { upstream: 'a', outcome: 'broke', pieces: 1 },
+          { upstream: 'b', outcome: 'dropped', pieces: 0 },
+          { upstream: 'b', outcome: 'dropped', pieces: 2 },
+        ],
+      },
+    ]);
   });
 });
 

@@ -14,13 +14,21 @@ export interface AttemptGroup<C extends Candidate = Candidate> {
   times: number;
 }
 
-/** In the order of the calls. The attempt that the request is bound to stands alone. */
-export function groupAttempts<C extends Candidate>({ attempts, bound }: Run<C>): AttemptGroup<C>[] {
+/**
+ * In the order of the calls.
+ *
+ * @param standsAlone whether an attempt, by its index, joins no others; the one that the request is bound to never does.
+ */
+export function groupAttempts<C extends Candidate>(
+  { attempts, bound }: Pick<Run<C>, 'attempts' | 'bound'>,
+  standsAlone: (attempt: number) => boolean = () => false,
+): AttemptGroup<C>[] {
   const groups: AttemptGroup<C>[] = [];
+  const joins = (at: number): boolean => at !== bound && !standsAlone(at);
   for (const [at, attempt] of attempts.entries()) {
     const word = attemptWord(attempt, at === bound);
     const last = groups.at(-1);
-    if (last?.candidate.name === attempt.candidate.name && last.word === word && at !== bound && last.at !== bound) {
+    if (last?.candidate.name === attempt.candidate.name && last.word === word && joins(at) && joins(last.at)) {
       last.times++;
     } else {
       groups.push({ at, candidate: attempt.candidate, word, times: 1 });

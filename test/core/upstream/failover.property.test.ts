@@ -1,71 +1,12 @@
 import { expect, it } from 'vitest';
-import { CIRCUIT_OPEN_MAX_MS, CIRCUIT_OPEN_MS, CIRCUIT_WINDOW } from '../../../src/core/limits.ts';
-import type { Plan } from '../../../src/core/upstream/attempt.ts';
-import type { Candidate } from '../../../src/core/upstream/choice.ts';
+import { CIRCUIT_OPEN_MS, CIRCUIT_WINDOW } from '../../../src/core/limits.ts';
 import { standing } from '../../../src/core/upstream/circuit.ts';
 import { circuitOf } from '../../../src/core/upstream/fleet.ts';
-import { ANYWHERE } from '../../../src/core/upstream/region.ts';
-import { type Call, FAULTS, type Outage, play, type Play, type SimulatedRequest } from './simulated-upstreams.ts';
+import { NAMES, randomSchedule, type Schedule } from './random-schedule.ts';
+import { type Call, play, type Play } from './simulated-upstreams.ts';
 import { seeded } from './seeded.ts';
 
 const SCHEDULES = 10_000;
-const NAMES = ['a', 'b', 'c'];
-const MINUTE = 60_000;
-/** Requests come while upstreams break and recover; a second lot comes when all have recovered and had their rest. */
-const OUTAGES_MS = 5 * MINUTE;
-const RECOVERED_MS = OUTAGES_MS + 3 * MINUTE + CIRCUIT_OPEN_MAX_MS * 1.25;
-
-interface Schedule {
-  requests: SimulatedRequest[];
-  outages: Outage[];
-  hedges: boolean;
-}
-
-/** Three upstreams, of which one or two break now and then in one of the eight ways. */
-function schedule(random: () => number): Schedule {
-  const pick = <Item>(items: readonly Item[]): Item => items[Math.floor(random() * items.length)] as Item;
-  const candidates: Candidate[] = NAMES.map((name) => ({
-    name,
-    weight: pick([1, 1, 5]),
-    near: random() < 0.3 ? { ...ANYWHERE, continents: [pick(['EU', 'NA'])] } : ANYWHERE,
-    firstByteMs: pick([5_000, 30_000]),
-    coldStartMs: 0,
-  }));
-  const [a, b, c] = candidates as [Candidate, Candidate, Candidate];
-  const chain = pick([[[a, b, c]], [[a, b], [c]], [[a], [b], [c]], [[c], [a, b]]]);
-  const sound = pick(NAMES);
-  const broken = NAMES.filter((name) => name !== sound).slice(random() < 0.5 ? 1 : 0);
-  const outages = broken.flatMap((upstream) =>
-    Array.from({ length: 1 + Math.floor(random() * 3) }, () => {
-      const from = random() * OUTAGES_MS * 0.9;
-      return { upstream, from, to: Math.min(from + random() * 3 * MINUTE, OUTAGES_MS), fault: pick(FAULTS) };
-    }),
-  );
-  const hedges = random() < 0.3;
-  const plan: Plan = {
-    chain,
-    place: { colo: null, country: null, continent: pick(['EU', 'NA', 'AS']) },
-    bindsAt: 'first',
-    hedgeAfterMs: hedges ? 1_000 : null,
-    patienceMs: 10 * MINUTE,
-  };
-  const request = (at: number, leaves: boolean, more: Partial<Plan> = {}): SimulatedRequest => ({
-    at,
-    leavesAt: leaves ? at + random() * 10_000 : null,
-    plan: { ...plan, bindsAt: pick(['first', 'whole']), ...more },
-  });
-  // Without regions and fallbacks every upstream is wanted again.
-  const anyOf = { chain: [candidates.map((candidate) => ({ ...candidate, near: ANYWHERE }))] };
-  return {
-    hedges,
-    outages,
-    requests: [
-      ...Array.from({ length: 30 }, () => request(random() * OUTAGES_MS, random() < 0.15)),
-      // One after another, so that each upstream's probe has come back before the next is due.
-      ...Array.from({ length: 9 }, (_, i) => request(RECOVERED_MS + i * MINUTE, false, anyOf)),
-    ],
-  };
-}
 
 it(
   `${SCHEDULES} schedules: every request is answered, none billed twice, the broken left alone and taken back`,
@@ -78,7 +19,7 @@ it(
 
 function faultsOf(seed: number): string[] {
   const random = seeded(seed);
-  const plan = schedule(random);
+  const plan = randomSchedule(random);
   const played = play(plan.requests, plan.outages, random);
   return [
     ...unanswered(plan, played),

@@ -39,7 +39,12 @@ export interface Call {
   attempt: number;
   upstream: string;
   startedAt: number;
-  hasBegun: boolean;
+  /** Silent after its first piece. */
+  isStalled: boolean;
+  /** When its first piece came, or null. */
+  begunAt: number | null;
+  /** Pieces of an answer that it gave out until it ended; a token each. */
+  pieces: number;
   /** Null while it runs. */
   end: { at: number; how: CallEnd } | null;
 }
@@ -57,12 +62,16 @@ export interface Play {
   calls: Call[];
   /** What each request's client was told. */
   told: (Told | null)[];
+  /** Each request at its end. */
+  runs: Run[];
   fleet: Fleet;
   endedAt: number;
 }
 
 /** Silence in the middle of an answer that counts as a failure; the worker's part, not the machine's. */
 const IDLE_MS = 60_000;
+/** Between two pieces of an answer. */
+const PIECE_MS = 100;
 /** An upstream that only delays its headers answers in the end, to whoever has not hung up. */
 const SLOW_MS = 3_600_000;
 
@@ -121,9 +130,9 @@ export function play(requests: SimulatedRequest[], outages: Outage[], random: ()
   }
 
   function cancel(request: number, attempt: number): void {
-    const { startedAt = now, hasBegun = true } = find(request, attempt) ?? {};
+    const { startedAt = now, begunAt = now } = find(request, attempt) ?? {};
     const { firstByteMs = Infinity } = runs[request]?.attempts[attempt]?.candidate ?? {};
-    end(request, attempt, !hasBegun && now - startedAt >= firstByteMs ? 'overdue' : 'cancelled');
+    end(request, attempt, begunAt === null && now - startedAt >= firstByteMs ? 'overdue' : 'cancelled');
   }
 
   function end(request: number, attempt: number, how: CallEnd): boolean {
@@ -132,14 +141,18 @@ export function play(requests: SimulatedRequest[], outages: Outage[], random: ()
       return false;
     }
     call.end = { at: now, how };
+    if (call.begunAt !== null) {
+      call.pieces = 1 + (call.isStalled ? 0 : Math.floor((now - call.begunAt) / PIECE_MS));
+    }
     return true;
   }
 
   /** The upstream's side of a call. */
   function answer(request: number, attempt: number, upstream: string): void {
-    const call: Call = { request, attempt, upstream, startedAt: now, hasBegun: false, end: null };
-    calls.push(call);
     const outage = outages.find(({ upstream: name, from, to }) => name === upstream && from <= now && now < to);
+    const isStalled = outage?.fault === 'stall';
+    const call: Call = { request, attempt, upstream, startedAt: now, isStalled, begunAt: null, pieces: 0, end: null };
+    calls.push(call);
     const delay = () => 1 + random() * 200;
     const fail = (failure: Failure) => {
       if (end(request, attempt, 'failed')) {
@@ -148,7 +161,7 @@ export function play(requests: SimulatedRequest[], outages: Outage[], random: ()
     };
     const say = (kind: 'accepted' | 'first') => {
       if (call.end === null) {
-        call.hasBegun ||= kind === 'first';
+        call.begunAt ??= kind === 'first' ? now : null;
         send(request, { kind, attempt });
       }
     };
@@ -214,5 +227,5 @@ export function play(requests: SimulatedRequest[], outages: Outage[], random: ()
     now = next.at;
     next.run();
   }
-  return { calls, told, fleet, endedAt: now };
+  return { calls, told, runs: runs.filter((run) => run !== undefined), fleet, endedAt: now };
 }
