@@ -14,7 +14,10 @@ const ROOT = resolve(import.meta.dirname, '../..');
 const MODEL = 'vora-random';
 const PICTURE = join(ROOT, 'examples/images/scene.webp');
 /** Requests before the measured ones, at most as many as these: connections open, code gets compiled. */
-const WARM_UP_MAX = 30;
+const WARM_UP_MAX = 50;
+/** Requests that a door gets one after another, until it is the next one's turn: as under steady traffic, and as in the
+ * rare traffic that finds the processor's caches full of others. */
+const TRAFFICS = { steady: 25, rare: 1 };
 const ANSWER_TOKENS = 16;
 const DIRECT = 'direct';
 /** Of the scripted server. */
@@ -40,7 +43,7 @@ export type LatencyReport = Record<string, Record<string, Times>>;
 /**
  * What the built worker in workerd adds to an answer, over calling the model server directly; beside it a bare relay in
  * workerd, and Portkey's gateway. All take turns with the direct call, in a new order each time, so that all see the same
- * machine. The scripted server answers at once, in an even rhythm, and stamps its tokens; the endpoint is the real one.
+ * machine: some requests each, then one each. The scripted server answers at once, in an even rhythm, and stamps its tokens; the endpoint is the real one.
  * Prints a table.
  */
 export async function benchWorkerLatency({ requests, beside, only = '' }: LatencyPlan): Promise<LatencyReport> {
@@ -69,10 +72,12 @@ export async function benchWorkerLatency({ requests, beside, only = '' }: Latenc
           ...(portkey === null ? {} : { portkey: door(portkey.url, portkeyHeaders(upstream.url)) }),
         };
         for (const [what, body] of asked) {
-          console.log(`\n${what}, ${kind}: added to ${requests} requests each, milliseconds`);
-          const added = await measureAdded(doors, body, requests);
-          report[`${what}, ${kind}`] = added;
-          printRatio(added);
+          for (const [traffic, inARow] of Object.entries(TRAFFICS)) {
+            console.log(`\n${what}, ${kind}, ${traffic}: added to ${requests} requests each, milliseconds`);
+            const added = await measureAdded(doors, body, { requests, inARow });
+            report[`${what}, ${kind}, ${traffic}`] = added;
+            printRatio(added);
+          }
         }
       } finally {
         await Promise.all([worker.stop(), bare.stop(), upstream.stop()]);
@@ -99,14 +104,16 @@ function door(base: string, headers: Record<string, string> = {}): Door {
 async function measureAdded(
   doors: Record<typeof DIRECT, Door> & Record<string, Door>,
   body: string,
-  requests: number,
+  { requests, inARow }: { requests: number; inARow: number },
 ): Promise<Record<string, Times>> {
   const timings = new Map<string, Timing[]>(Object.keys(doors).map((name) => [name, []]));
-  for (let i = -Math.min(requests, WARM_UP_MAX); i < requests; i += 1) {
+  for (let done = -Math.min(requests, WARM_UP_MAX); done < requests; done += inARow) {
     for (const [name, way] of shuffled(Object.entries(doors))) {
-      const timing = await ask(way, body);
-      if (i >= 0) {
-        timings.get(name)?.push(timing);
+      for (let i = done; i < Math.min(done + inARow, requests); i += 1) {
+        const timing = await ask(way, body);
+        if (i >= 0) {
+          timings.get(name)?.push(timing);
+        }
       }
     }
   }
