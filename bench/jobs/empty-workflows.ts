@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { convertV4MiniflareOptions, Miniflare } from 'miniflare';
-import { finishedInstances, REST_MS, type Workflow } from './finished-instances.ts';
 import { type Growth, growthCurve } from './growth-curve.ts';
 
 const POLL_MS = 100;
@@ -26,14 +25,8 @@ export default {
 };
 `;
 
-/** The control of a batch of jobs: what as many Workflow instances take where none of our code runs, ended likewise. */
-export async function growthOfEmptyWorkflows({
-  jobs,
-  every,
-}: {
-  jobs: number;
-  every: number;
-}): Promise<readonly Growth[]> {
+/** The control of a batch of jobs: what as many Workflow instances take where none of our code runs. */
+export async function growthOfEmptyWorkflows(size: { points: number; jobs: number }): Promise<readonly Growth[]> {
   const worker = new Miniflare(
     convertV4MiniflareOptions({
       inspectorPort: 0,
@@ -54,21 +47,16 @@ export async function growthOfEmptyWorkflows({
     const url = (await worker.ready).href;
     const ended = async () => Number(await (await fetch(url)).text());
     await ended();
-    const bindings = await worker.getBindings<{ JOBS: Workflow; DELIVERIES: Workflow }>();
-    const finished = [finishedInstances(bindings.JOBS), finishedInstances(bindings.DELIVERIES)];
-    const curve = await growthCurve(worker, { every, finished });
-    const ids = Array.from({ length: jobs }, (_, i) => `job-${i}`);
-    for (let start = 0; start < jobs; start += every) {
-      const batch = ids.slice(start, start + every);
-      await fetch(url, { method: 'POST', body: JSON.stringify(batch) });
-      while ((await ended()) < 2 * (start + batch.length)) {
+    let begun = 0;
+    return await growthCurve(worker, size, async (jobs) => {
+      const ids = Array.from({ length: jobs }, (_, i) => `job-${begun + i}`);
+      begun += jobs;
+      await fetch(url, { method: 'POST', body: JSON.stringify(ids) });
+      while ((await ended()) < 2 * begun) {
         await sleep(POLL_MS);
       }
-      finished.forEach((instances) => batch.forEach((id) => instances.add(id)));
-      await sleep(REST_MS);
-      await curve.note(start + batch.length);
-    }
-    return curve.points();
+      return { jobs: ids, deliveries: ids };
+    });
   } finally {
     await worker.dispose();
   }

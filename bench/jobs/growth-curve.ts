@@ -1,7 +1,11 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Miniflare } from 'miniflare';
 import { collectGarbage } from '../collect-garbage.ts';
 import { workerdRssMb } from '../workerd-memory.ts';
-import type { FinishedInstances } from './finished-instances.ts';
+import { endInstances, type Workflow } from './end-instances.ts';
+
+/** An instance whose work is done has a state to write yet; generously. */
+const SETTLE_MS = 5000;
 
 /** How much workerd's resident memory has grown, in megabytes, after so many jobs. */
 export interface Growth {
@@ -9,32 +13,34 @@ export interface Growth {
   readonly mb: number;
 }
 
-/** What is held of jobs that are over: finished instances are ended and garbage is collected before each look. */
-export interface GrowthCurve {
-  /** So many jobs are over, and some may have been for long. Looks when there are `every` more than at the last look. */
-  note(jobs: number): Promise<void>;
-  points(): readonly Growth[];
+/** Ids of the Workflow instances of jobs that are over. */
+export interface Finished {
+  readonly jobs: readonly string[];
+  readonly deliveries: readonly string[];
 }
 
-/** Begins at what workerd holds now. */
+/**
+ * What workerd holds of jobs that are over: before each look their instances are ended and garbage is collected.
+ *
+ * @param runJobs runs so many jobs to their end.
+ */
 export async function growthCurve(
   worker: Miniflare,
-  { every, finished }: { every: number; finished: readonly FinishedInstances[] },
-): Promise<GrowthCurve> {
+  { points, jobs }: { points: number; jobs: number },
+  runJobs: (jobs: number) => Promise<Finished>,
+): Promise<readonly Growth[]> {
+  const { JOBS, DELIVERIES } = await worker.getBindings<{ JOBS: Workflow; DELIVERIES: Workflow }>();
   const inspector = await worker.getInspectorURL();
   await collectGarbage(inspector);
   const restMb = workerdRssMb();
-  const points: Growth[] = [];
-  return {
-    async note(jobs) {
-      if (jobs >= (points.at(-1)?.jobs ?? 0) + every) {
-        for (const instances of finished) {
-          await instances.end();
-        }
-        await collectGarbage(inspector);
-        points.push({ jobs, mb: workerdRssMb() - restMb });
-      }
-    },
-    points: () => points,
-  };
+  const curve: Growth[] = [];
+  for (let point = 1; point <= points; point++) {
+    const finished = await runJobs(jobs / points);
+    await sleep(SETTLE_MS);
+    await endInstances(JOBS, finished.jobs);
+    await endInstances(DELIVERIES, finished.deliveries);
+    await collectGarbage(inspector);
+    curve.push({ jobs: (jobs / points) * point, mb: workerdRssMb() - restMb });
+  }
+  return curve;
 }

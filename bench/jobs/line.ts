@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Miniflare } from 'miniflare';
 import { buildWorker } from '../../examples/built-worker.ts';
 import { freePort } from '../../examples/processes.ts';
@@ -9,21 +10,23 @@ import { startEndpoint } from '../../examples/whole-line.ts';
 import { vora } from '../../test/support/build-artifacts.ts';
 import { openHost } from '../../test/support/tenants-line.ts';
 import { startTenantsWorker } from '../../test/support/tenants-worker.ts';
+import type { Finished } from './growth-curve.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const MODEL = 'vora-tiny';
+const POLL_MS = 200;
 const OPERATOR_KEY = 'operator';
 /** Pictures with text, and what the demo model reads in them. */
 const PICTURES = { 'word.png': 'HARBOR', 'price.jpg': '$4.95' };
 
-/** A message as the receiver got it. */
-export interface Heard {
+/** A message about a job, as the receiver got it. */
+interface Heard {
   readonly message: string;
   readonly times: number;
   readonly text: string;
 }
 
-export interface JobObject {
+interface JobObject {
   id: string;
   status: string;
   ref: string;
@@ -32,13 +35,10 @@ export interface JobObject {
 /** Tenants, Workflows, the demo model and a receiver, all on this machine, with one tenant and its pictures. */
 export interface JobsLine {
   readonly worker: Miniflare;
-  /** By job. */
-  readonly heard: ReadonlyMap<string, Heard>;
-  /** One call with so many pictures; each job is named by its picture. */
-  submit(images: number): Promise<void>;
-  everyJob(): Promise<JobObject[]>;
-  /** What the model reads in the picture of that name. */
-  expected(ref: string): string | undefined;
+  /** One call with so many pictures, until all are told to the receiver. */
+  run(images: number): Promise<Finished>;
+  /** Of all jobs so far: how many failed, are not what the picture says, or were told more than once. */
+  outcome(): Promise<{ failed: number; wrong: number; twice: number }>;
   stop(): Promise<void>;
 }
 
@@ -98,32 +98,45 @@ export async function openJobsLine(): Promise<JobsLine> {
     settings: { name: 'Bench' },
   });
   const { key } = made.key;
-  const expected = new Map(Object.entries(PICTURES));
+
+  async function everyJob(): Promise<JobObject[]> {
+    const jobs: JobObject[] = [];
+    for (let cursor: string | null = ''; cursor !== null;) {
+      const path: string = `/v1/jobs?limit=200${cursor === '' ? '' : `&cursor=${cursor}`}`;
+      const page: { data: JobObject[]; next_cursor: string | null } = await call(key, 'GET', path);
+      jobs.push(...page.data);
+      cursor = page.next_cursor;
+    }
+    return jobs;
+  }
+
   return {
     worker,
-    heard,
-    expected: (ref) => expected.get(ref),
-    async submit(images) {
+    async run(images) {
       const list = Array.from({ length: images }, (_, i) => {
         const name = names[i % names.length] ?? '';
         return { image: `r2:${name}`, ref: name };
       });
-      await call(key, 'POST', '/v1/jobs', {
+      const { data } = await call<{ data: JobObject[] }>(key, 'POST', '/v1/jobs', {
         task: 'ocr',
         images: list,
         webhook: 'https://receiver.example/',
         webhook_payload: 'full',
       });
-    },
-    async everyJob() {
-      const jobs: JobObject[] = [];
-      for (let cursor: string | null = ''; cursor !== null;) {
-        const path: string = `/v1/jobs?limit=200${cursor === '' ? '' : `&cursor=${cursor}`}`;
-        const page: { data: JobObject[]; next_cursor: string | null } = await call(key, 'GET', path);
-        jobs.push(...page.data);
-        cursor = page.next_cursor;
+      const jobs = data.map(({ id }) => id);
+      while (jobs.some((id) => !heard.has(id))) {
+        await sleep(POLL_MS);
       }
-      return jobs;
+      return { jobs, deliveries: jobs.map((id) => `${heard.get(id)?.message ?? ''}-1`) };
+    },
+    async outcome() {
+      const jobs = await everyJob();
+      const expected = new Map(Object.entries(PICTURES));
+      return {
+        failed: jobs.filter(({ status }) => status !== 'succeeded').length,
+        wrong: jobs.filter(({ id, ref }) => heard.get(id)?.text !== expected.get(ref)).length,
+        twice: [...heard.values()].filter(({ times }) => times > 1).length,
+      };
     },
     async stop() {
       await worker.dispose();
