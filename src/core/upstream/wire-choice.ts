@@ -29,7 +29,7 @@ export interface WireChoice {
  * Milliseconds of work and bytes of base64, of a photo of 1024 × 768 px at VoRA-7B's size, as `npm run bench -- image` finds
  * them: Cloudflare's clocks stand still while code runs, so a worker cannot measure its own.
  */
-const EMBED_MS_PER_NUMBER = 94 / (1024 * 3584);
+const EMBED_MS_PER_NUMBER = 65 / (1024 * 3584);
 const PNG_MS_PER_PIXEL = 30 / 448 ** 2;
 const PNG_BYTES_PER_PIXEL = 155_000 / 448 ** 2;
 /** bf16 in base64. */
