@@ -12,6 +12,10 @@ import { watchIsolate } from '../isolate-memory.ts';
 
 const BUNDLE_GRAPH = 'patch_embed.onnx';
 const RUNS = 3;
+/** Of the first picture, with which the weights are read: no other request has it. */
+const FIRST_SEED = 200;
+/** Milliseconds until what is remembered of it is written. */
+const SETTLE_MS = 2500;
 /** More than any of the images has. */
 const PROMPT_TOKENS = 10_000;
 
@@ -33,7 +37,7 @@ const LOADS: readonly Load[] = [
 
 /**
  * The whole worker at 7B size, its requests answered by a scripted server that takes embeddings: the most that its isolate
- * holds as its engine counts it, over three times of each load: with garbage, and without.
+ * holds as its engine counts it, over three times of each load, its weights read before: with garbage, and without.
  * `folder` has the pictures, `graph` is the patch embedding. Prints a table.
  */
 export async function benchWholeWorker(folder: string, graph: string): Promise<void> {
@@ -55,8 +59,8 @@ export async function benchWholeWorker(folder: string, graph: string): Promise<v
           inspect: true,
         });
         const memory = await watchIsolate(await worker.inspector(), 'vora-edge', counts);
-        await ask(worker.url, folder, { ...load, file: '1024.jpg', pictures: 1 }, 200);
-        await sleep(2500);
+        await ask(worker.url, folder, { ...load, file: '1024.jpg', pictures: 1 }, FIRST_SEED);
+        await sleep(SETTLE_MS);
         await memory.restart();
         for (let run = 0; run < RUNS; run += 1) {
           // Another picture each time, for what is remembered is not made.
