@@ -162,14 +162,7 @@ export function addBlend(
   }
 }
 
-/** to = from + a, rows of `width` f32, a multiple of four: addBlend of one row. */
-export function addRow(from: usize, to: usize, width: usize, a: usize): void {
-  for (let i: usize = 0; i < 4 * width; i += 16) {
-    v128.store(to + i, f32x4.add(v128.load(from + i), v128.load(a + i)));
-  }
-}
-
-/** to = the bf16 nearest to from + a, rows of `width`, a multiple of eight: addRow and roundRow in one. */
+/** to = the bf16 nearest to from + a, rows of `width`, a multiple of eight: addBlend of one row and roundRow in one. */
 export function addRowBf16(from: usize, to: usize, width: usize, a: usize): void {
   for (let i: usize = 0; i < 4 * width; i += 32) {
     const low = roundFour(f32x4.add(v128.load(from + i), v128.load(a + i)));

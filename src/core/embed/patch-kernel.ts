@@ -27,7 +27,6 @@ interface KernelExports {
     factors: number,
   ): void;
   addBlend(from: number, to: number, width: number, ...rowsAndWeights: readonly number[]): void;
-  addRow(from: number, to: number, width: number, row: number): void;
   addRowBf16(from: number, to: number, width: number, row: number): void;
   roundRow(row: number, width: number): void;
 }
@@ -114,24 +113,23 @@ export function createPatchKernel(module: WebAssembly.Module, weights: FoldedWei
   const width = outPitch / 4;
   const positionAt = (row: number): number => at.positions + 4 * hidden * row;
 
-  /** Puts the sum of an embedding and its position at `at.row`. */
-  function addPosition(from: number, blend: PositionBlend): void {
-    const [first, ...others] = blend;
-    if (first !== undefined && others.length === 0) {
-      kernel.addRow(from, at.row, width, positionAt(first.row));
-    } else {
-      const weights = blend.map(({ weight }) => weight);
-      kernel.addBlend(from, at.row, width, ...blend.map(({ row }) => positionAt(row)), ...weights);
-    }
-  }
-
-  /** As bf16. */
-  function addRoundedPosition(from: number, blend: PositionBlend): void {
-    const [first, ...others] = blend;
-    if (first !== undefined && others.length === 0) {
+  /** Puts the sum of an embedding and its position at `at.row`: as f32, or each number as the nearest bf16. */
+  function addPosition(from: number, position: PositionBlend, as: 'f32' | 'bf16'): void {
+    const [first, ...others] = position;
+    if (as === 'bf16' && first !== undefined && others.length === 0) {
       kernel.addRowBf16(from, at.row, width, positionAt(first.row));
-    } else {
-      addPosition(from, blend);
+      return;
+    }
+    // A row without weight adds zeros.
+    const four = Array.from({ length: 4 }, (_, i) => position[i] ?? { row: first?.row ?? 0, weight: 0 });
+    kernel.addBlend(
+      from,
+      at.row,
+      width,
+      ...four.map(({ row }) => positionAt(row)),
+      ...four.map(({ weight }) => weight),
+    );
+    if (as === 'bf16') {
       kernel.roundRow(at.row, width);
     }
   }
@@ -160,26 +158,24 @@ export function createPatchKernel(module: WebAssembly.Module, weights: FoldedWei
     }
   }
 
-  const row = new Float32Array(memory.buffer, at.row, hidden);
-  const roundedRow = new Uint16Array(memory.buffer, at.row, hidden);
+  function embedInto<Result extends Float32Array | Uint16Array>(
+    result: Result,
+    patches: Patches,
+    as: 'f32' | 'bf16',
+  ): Result {
+    const Numbers = as === 'f32' ? Float32Array : Uint16Array;
+    const row = new Numbers(memory.buffer, at.row, hidden);
+    embedEach(patches, (place, from, position) => {
+      addPosition(from, position, as);
+      result.set(row, place * hidden);
+    });
+    return result;
+  }
+
   return {
     byteLength: memory.buffer.byteLength,
-    embed(patches) {
-      const result = new Float32Array(patches.rows * patches.cols * hidden);
-      embedEach(patches, (place, from, position) => {
-        addPosition(from, position);
-        result.set(row, place * hidden);
-      });
-      return result;
-    },
-    embedBf16(patches) {
-      const result = new Uint16Array(patches.rows * patches.cols * hidden);
-      embedEach(patches, (place, from, position) => {
-        addRoundedPosition(from, position);
-        result.set(roundedRow, place * hidden);
-      });
-      return result;
-    },
+    embed: (patches) => embedInto(new Float32Array(patches.rows * patches.cols * hidden), patches, 'f32'),
+    embedBf16: (patches) => embedInto(new Uint16Array(patches.rows * patches.cols * hidden), patches, 'bf16'),
   };
 }
 
