@@ -1,3 +1,4 @@
+import { workerdRssMb } from '../workerd-memory.ts';
 import { growthOfEmptyWorkflows } from './empty-workflows.ts';
 import { type Growth, growthCurve } from './growth-curve.ts';
 import { type JobsLine, openJobsLine } from './line.ts';
@@ -34,13 +35,15 @@ async function withLine<Result>(run: (line: JobsLine) => Promise<Result>): Promi
 }
 
 async function timeBatch(line: JobsLine, images: number): Promise<void> {
+  const restMb = workerdRssMb();
   const startMs = performance.now();
   await line.run(images);
   const seconds = (performance.now() - startMs) / 1000;
   const { failed, wrong, twice } = await line.outcome();
   console.log(
     `${images} pictures in one call: all told to the receiver after ${seconds.toFixed(1)} s, ` +
-      `${(images / seconds).toFixed(1)} a second; ${failed} failed, ${wrong} read wrongly, ${twice} told twice`,
+      `${(images / seconds).toFixed(1)} a second; ${failed} failed, ${wrong} read wrongly, ${twice} told twice; ` +
+      `workerd, MB: ${restMb} before, ${workerdRssMb()} at the end, its finished instances and garbage included`,
   );
 }
 
