@@ -47,7 +47,7 @@ export function askForStream(deps: Deps, question: Question): ModelRun<AsyncGene
     hooks.happened('first');
     question.identity.model = upstream.serves;
     // It is this upstream's to answer from here on.
-    question.images.release(true);
+    question.images.release('all');
     return passOn(first, events, hooks);
   });
 }
@@ -57,7 +57,7 @@ export function askForWhole(deps: Deps, question: Question): ModelRun<ChatComple
   return ask(deps, question, 'whole', async (events, upstream, hooks) => {
     const first = await events.next();
     hooks.happened('first');
-    question.images.release(false);
+    question.images.release('what was made');
     const identity = { ...question.identity, model: upstream.serves };
     return collectAnswer(passOn(first, events, hooks), identity, { logprobs: question.chat.topLogprobs !== undefined });
   });

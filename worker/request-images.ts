@@ -34,10 +34,10 @@ export interface RequestImages {
   /** The upstream holds them no more. */
   lost(upstream: Upstream, shown: ShownImages): Promise<void>;
   /**
-   * Lets go of what was made, and, unless another upstream may still be asked, of what it was made of: an answer may take
+   * Lets go of what was made, and, where no other upstream will be asked, of what it was made of: an answer may take
    * minutes, and each image is megabytes.
    */
-  release(isFinal: boolean): void;
+  release(what: 'all' | 'what was made'): void;
 }
 
 export type OwnerReuse = Omit<ImageReuse, 'holder'>;
@@ -101,8 +101,8 @@ export function requestImages(
       const names = images.flatMap(({ uuid }) => uuid ?? []);
       await Promise.all(names.map(async (uuid) => reuse?.memory.forgetSent(name, uuid)));
     },
-    release(isFinal) {
-      source = isFinal ? null : source;
+    release(what) {
+      source = what === 'all' ? null : source;
       for (const images of made.values()) {
         void empty(images).catch(() => undefined);
       }

@@ -20,8 +20,8 @@ export interface Decoder {
   /**
    * Decodes a sniffed file to its stored pixels (the orientation comes afterwards), equal to Pillow's
    * `Image.open(…).convert('RGB')`. A JPEG of more than JPEG_EXACT_MAX_PIXELS, or one that is shrunk far, comes at half, a
-   * quarter or an eighth of its size, by libjpeg's own scaling (jpeg-scale.ts). Throws RequestError `invalid-image` naming `param` for damaged files, here or while the
-   * rows are read.
+   * quarter or an eighth of its size, by libjpeg's own scaling (jpeg-scale.ts). Throws RequestError `invalid-image` naming
+   * `param` for damaged files, here or while the rows are read.
    *
    * Peak memory beside the file, codec heap included: a few rows, but 2 bytes a sample for a JPEG of several scans, 3 bytes a
    * pixel for an interlaced PNG, 4 for a lossless WebP, 1 for a GIF, and for every WebP the

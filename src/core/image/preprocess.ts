@@ -1,5 +1,5 @@
 import { type Orientation, uprightSize } from './orientation.ts';
-import { squareCanvas, tightCanvas } from './pad.ts';
+import { type Canvas, squareCanvas, tightCanvas } from './pad.ts';
 import type { PixelRows } from './pixel-rows.ts';
 import type { Rgb } from './rgb.ts';
 import type { ImageVision } from './resize-for-detail.ts';
@@ -33,20 +33,22 @@ export async function preprocess(
   const { orientation } = image;
   const size = inputSize(uprightSize(image, orientation), vision, param);
   const upright = uprightSize(rows, orientation);
-  const canvas = vision.resize.mode === 'square' ? squareCanvas(upright) : tightCanvas(upright);
+  const canvas = canvasOf(upright, vision);
   const resizer = createRowResizer({ stored: rows, orientation, canvas, ...size }, passes);
   await rows.read((row) => resizer.push(row));
   return resizer.finish();
 }
 
-/**
- * How many of an image's pixels along an edge become one of the model's, at least. Throws as {@link preprocess} does.
- */
+/** How many of an image's pixels along an edge become one of the model's, at least. Throws as {@link preprocess} does. */
 export function shrinkOf(image: StoredImage, vision: ImageVision, param: string): number {
   const upright = uprightSize(image, image.orientation);
   const size = inputSize(upright, vision, param);
-  const canvas = vision.resize.mode === 'square' ? squareCanvas(upright) : tightCanvas(upright);
+  const canvas = canvasOf(upright, vision);
   return Math.min(canvas.width / size.width, canvas.height / size.height);
+}
+
+function canvasOf(upright: { width: number; height: number }, { resize }: ImageVision): Canvas {
+  return resize.mode === 'square' ? squareCanvas(upright) : tightCanvas(upright);
 }
 
 function inputSize(
