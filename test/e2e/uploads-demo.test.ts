@@ -19,6 +19,11 @@ import { startTenantsWorker } from '../support/tenants-worker.ts';
 const ROOT = resolve(import.meta.dirname, '../..');
 const MODEL = 'vora-tiny';
 
+/** The platform's binding of a Workflow, as Miniflare gives it out. */
+interface Workflow {
+  get(id: string): Promise<unknown>;
+}
+
 const heard: { headers: Record<string, string>; body: string }[] = [];
 let folder: string;
 let url: string;
@@ -83,7 +88,7 @@ async function tenants(...args: string[]): Promise<string> {
 }
 
 it(
-  'uploaded pictures end as caption and text at a signed webhook and beside themselves',
+  'uploaded pictures end as caption and text at a signed webhook and beside themselves; no Workflow instance stays',
   {
     timeout: 120_000,
   },
@@ -120,7 +125,7 @@ it(
     const secret = text(hook['secret']);
     const told = heard.map(({ headers, body }) => {
       expect(() => new Svix(secret).verify(body, headers)).not.toThrow();
-      return new Webhook(secret).verify(body, headers) as { type: string; data: { ref: string } };
+      return new Webhook(secret).verify(body, headers) as { type: string; data: { id: string; ref: string } };
     });
     const caption = 'A red circle at the top left and a blue square at the bottom right.';
     expect(told.toSorted((a, b) => a.data.ref.localeCompare(b.data.ref))).toMatchObject([
@@ -130,6 +135,16 @@ it(
         data: { task: 'ocr', ref: 'receipts/price.jpg', result: { text: '$4.95', lines: ['$4.95'] } },
       },
     ]);
+
+    const { JOBS, DELIVERIES } = await worker.getBindings<Record<'JOBS' | 'DELIVERIES', Workflow>>();
+    const kept = async (workflow: Workflow, ids: readonly string[]): Promise<string[]> => {
+      const found = await Promise.allSettled(ids.map(async (id) => workflow.get(id)));
+      return ids.filter((_, i) => found[i]?.status === 'fulfilled');
+    };
+    const jobs = told.map(({ data }) => data.id);
+    const deliveries = heard.map(({ headers }) => `${headers['webhook-id']}-1`);
+    await expect.poll(() => kept(JOBS, jobs), { timeout: 10_000 }).toEqual([]);
+    await expect.poll(() => kept(DELIVERIES, deliveries), { timeout: 10_000 }).toEqual([]);
 
     const [{ headers, body } = { headers: {}, body: '' }] = heard;
     const old = { ...headers, 'webhook-timestamp': String(Number(headers['webhook-timestamp']) - 301) };

@@ -9,6 +9,7 @@ import {
 import type { Call } from '../../src/core/tenants/account.ts';
 import type { AttemptResult } from '../../src/core/webhooks/attempt-result.ts';
 import type { NextStep } from '../../src/core/webhooks/retry-schedule.ts';
+import { deleteInstance } from '../jobs/delete-instance.ts';
 import { openJobStore } from '../jobs/job-store.ts';
 import { newSigningPair, type PublicKey, publicKeySet, rotate, type SigningKeys } from '../webhooks/signing-keys.ts';
 import { type AnswerRegister, type Begun, type IdempotencyKey, openAnswerRegister } from './answer-register.ts';
@@ -133,7 +134,8 @@ export class TenantObject extends TenantRecord {
       return refused({ kind: 'no-such-resource', what: 'job', id });
     }
     if (!isOver(before.state)) {
-      await this.#stopWorkflow(id);
+      // A Workflow that goes on all the same finds its job over.
+      await deleteInstance(this.env.JOBS, id);
       await this.#arm();
     }
     return reply(job);
@@ -146,9 +148,7 @@ export class TenantObject extends TenantRecord {
     if (job === null || row === null) {
       return refused({ kind: 'no-such-resource', what: 'job', id });
     }
-    if (!isOver(job.state)) {
-      await this.#stopWorkflow(id);
-    }
+    await deleteInstance(this.env.JOBS, id);
     await openJobStore(this.env.TENANT_DATA, row.id).remove([id]);
     this.#jobs.forget(id);
     await this.#arm();
@@ -329,15 +329,6 @@ export class TenantObject extends TenantRecord {
       const keys: SigningKeys = { current: await newSigningPair(), previous: null, previousUntil: 0 };
       const info = { id: DEFAULT_WEBHOOK, url: null, payload: 'full' as const, ed25519: true, disabled: null };
       this.#book.add({ ...info, created: nowSeconds() }, keys);
-    }
-  }
-
-  /** Best effort: a Workflow that goes on finds its job over. */
-  async #stopWorkflow(id: string): Promise<void> {
-    try {
-      await (await this.env.JOBS.get(id)).terminate();
-    } catch {
-      // It was never created, or is over.
     }
   }
 
