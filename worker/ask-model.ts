@@ -57,7 +57,6 @@ export function askForWhole(deps: Deps, question: Question): ModelRun<ChatComple
   return ask(deps, question, 'whole', async (events, upstream, hooks) => {
     const first = await events.next();
     hooks.happened('first');
-    question.images.release('what was made');
     const identity = { ...question.identity, model: upstream.serves };
     return collectAnswer(passOn(first, events, hooks), identity, { logprobs: question.chat.topLogprobs !== undefined });
   });
@@ -78,7 +77,10 @@ function ask<Answer>(
     (upstream, hooks) => {
       const tally = emptyTally();
       tallies.push(tally);
-      const onAccepted = () => hooks.happened('accepted');
+      const onAccepted = () => {
+        hooks.happened('accepted');
+        images.release('what was made');
+      };
       const { signal: stopped } = hooks;
       const request = {
         chat,

@@ -13,13 +13,12 @@ import { ATTEMPTS_HEADER, attemptsHeader } from '../src/core/upstream/attempts-h
 import { type ModelRoute, routeModel } from '../src/core/tenants/route-model.ts';
 import { askForStream, askForWhole, type ModelRun, type Question } from './ask-model.ts';
 import type { Deps } from './deps.ts';
+import { type EnclosedFiles, parseWithPictures } from './enclosed-files.ts';
 import { WIRE_HEADER, writeWireReport } from '../src/core/upstream/wire-header.ts';
 import { requestImages, withoutPictures } from './request-images.ts';
 import { modelChain } from './model-chain.ts';
 import { orTimeout } from './or-timeout.ts';
 import { ownerReuse } from './owner-reuse.ts';
-import type { ImageContext } from './prepare-image.ts';
-import { consumeJson } from './read-body.ts';
 import { relayAnswer } from './relay-stream.ts';
 import type { RequestContext } from './request-context.ts';
 import { jsonResponse, textResponse } from './sized-response.ts';
@@ -35,15 +34,15 @@ export interface ChatTask {
   route?: ModelRoute;
   /** What the route is for; a tenant's model may not take every task. Absent is a chat. */
   task?: 'chat' | ImageTask;
-  /** Images that came beside the request; see {@link ImageContext}. */
-  enclosed?: ImageContext['enclosed'];
+  enclosed: EnclosedFiles;
 }
 
 /** POST /v1/chat/completions */
 export async function chatCompletions(deps: Deps, context: RequestContext): Promise<Response> {
   startLoading(deps, context);
-  const chat = parseChatRequest(consumeJson(await context.receive(REQUEST_BODY_MAX_BYTES)), { parts: 'client' });
-  return answerChat({ chat, form: chatForm }, deps, context);
+  const body = await context.receive(REQUEST_BODY_MAX_BYTES);
+  const parsed = parseWithPictures(body, deps.newId, (json) => ({ chat: parseChatRequest(json, { parts: 'client' }) }));
+  return answerChat({ ...parsed, form: chatForm }, deps, context);
 }
 
 /** The recipe of every route that asks the model, from a valid chat request to the last token. */
@@ -56,7 +55,7 @@ export async function answerChat(task: ChatTask, deps: Deps, context: RequestCon
 }
 
 async function answer(
-  { chat: asked, form, route: given, task = 'chat', enclosed = new Map() }: ChatTask,
+  { chat: asked, form, route: given, task = 'chat', enclosed }: ChatTask,
   deps: Deps,
   context: RequestContext,
 ): Promise<Response> {
@@ -73,7 +72,13 @@ async function answer(
   const stop = new AbortController();
   const signal = AbortSignal.any([context.signal, stop.signal]);
   const reuse = ownerReuse(deps, context);
-  const images = requestImages(asked, deps, { stopwatch, signal, enclosed, uploads }, reuse);
+  const images = requestImages(
+    asked,
+    deps,
+    { stopwatch, signal, enclosed, uploads, letGo: () => context.letGo() },
+    reuse,
+  );
+  record.afterwards(() => images.release('all'));
   const cacheSalt = (await reuse?.names.salt()) ?? null;
   const [first] = chain[0] ?? [];
   if (first === undefined) {

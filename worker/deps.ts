@@ -1,4 +1,5 @@
 import type { WarmEmbedder } from '../src/core/image/patch-embedder.ts';
+import { DOWNLOADS_MAX_BYTES, INCOMING_MAX_BYTES, MADE_MAX_BYTES, ROOM_WAIT_MAX_MS } from '../src/core/limits.ts';
 import { type Fleet, NEW_FLEET } from '../src/core/upstream/fleet.ts';
 import type { KnownSight } from '../src/core/upstream/sight.ts';
 import { assetFiles, type Bundle, openBundle, r2Files } from './bundle.ts';
@@ -12,6 +13,7 @@ import { holdOwnerNames, type OwnerNames } from './owner-names.ts';
 import { createPatchEmbedder } from './patch-embedder.ts';
 import { createRecorder } from './recorder.ts';
 import type { Outcome } from './request-record.ts';
+import { createRoom, type Room } from './room.ts';
 import { runtimeTrace, type Trace } from './trace.ts';
 
 /** One structured line; never prompts, images, keys or query strings. */
@@ -30,6 +32,8 @@ export interface World {
   random: () => number;
   log: Log;
   trace: Trace;
+  /** Of this isolate's memory. */
+  rooms: Rooms;
 }
 
 /** Everything the app takes from outside. */
@@ -54,6 +58,16 @@ export interface Deps extends World {
   record: (outcome: Outcome) => void;
 }
 
+/** Whoever is in a room may wait for one that comes after it here, and for none before: nobody waits for ever. */
+export interface Rooms {
+  /** Bodies of requests, and files of jobs. */
+  incoming: Room;
+  /** What is made of pictures, until a server has taken it and it is kept. */
+  made: Room;
+  /** Files from elsewhere, until a picture is made of each. */
+  downloads: Room;
+}
+
 /** The world as workerd has it. */
 export function createWorld(): World {
   return {
@@ -64,6 +78,7 @@ export function createWorld(): World {
     random: () => Math.random(),
     log: (entry) => (entry['level'] === 'error' ? console.error : console.log)(JSON.stringify(entry)),
     trace: runtimeTrace(),
+    rooms: openRooms(),
   };
 }
 
@@ -93,5 +108,13 @@ export function createDeps(env: object, world: World): Deps {
     imageMemory: imageMemory(caches.default),
     convert: config.images === null ? null : imagesBinding(config.images),
     record: createRecorder({ log: world.log, metrics, analytics: config.analytics }),
+  };
+}
+
+export function openRooms(): Rooms {
+  return {
+    incoming: createRoom(INCOMING_MAX_BYTES, ROOM_WAIT_MAX_MS),
+    made: createRoom(MADE_MAX_BYTES, ROOM_WAIT_MAX_MS),
+    downloads: createRoom(DOWNLOADS_MAX_BYTES, ROOM_WAIT_MAX_MS),
   };
 }

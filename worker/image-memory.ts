@@ -2,8 +2,8 @@
 export interface KeptImage {
   /** Prompt tokens; 0 where only upstream knows. */
   tokens: number;
-  /** What goes into its part as base64. */
-  payload: Uint8Array;
+  /** What goes into its part as base64, in pieces. */
+  payload: readonly Uint8Array[];
 }
 
 /**
@@ -32,7 +32,7 @@ export function imageMemory(cache: Pick<Cache, 'match' | 'put' | 'delete'>): Ima
     return response === undefined ? null : { tokens: Number(response.headers.get(TOKENS_HEADER)), response };
   }
 
-  async function write(url: string, body: Uint8Array | null, tokens: number, seconds: number): Promise<void> {
+  async function put(url: string, body: ReadableStream | null, tokens: number, seconds: number): Promise<void> {
     const headers = { 'cache-control': `max-age=${seconds}`, [TOKENS_HEADER]: String(tokens) };
     await cache.put(url, new Response(body, { headers })).catch(() => undefined);
   }
@@ -40,17 +40,32 @@ export function imageMemory(cache: Pick<Cache, 'match' | 'put' | 'delete'>): Ima
   return {
     async find(name) {
       const found = await read(madeUrl(name));
-      return found && { tokens: found.tokens, payload: new Uint8Array(await found.response.arrayBuffer()) };
+      return found && { tokens: found.tokens, payload: [new Uint8Array(await found.response.arrayBuffer())] };
     },
-    keep: (name, { tokens, payload }, seconds) => write(madeUrl(name), payload, tokens, seconds),
+    keep: (name, { tokens, payload }, seconds) => put(madeUrl(name), streamOf(payload), tokens, seconds),
     async sent(upstream, name) {
       const found = await read(sentUrl(upstream, name));
       await found?.response.body?.cancel();
       return found && found.tokens;
     },
-    noteSent: (upstream, name, tokens, seconds) => write(sentUrl(upstream, name), null, tokens, seconds),
+    noteSent: (upstream, name, tokens, seconds) => put(sentUrl(upstream, name), null, tokens, seconds),
     async forgetSent(upstream, name) {
       await cache.delete(sentUrl(upstream, name)).catch(() => false);
     },
   };
+}
+
+/** Of known length, which a cache asks for. Joined in memory the pieces would be there twice. */
+function streamOf(pieces: readonly Uint8Array[]): ReadableStream {
+  const { readable, writable } = new FixedLengthStream(pieces.reduce((sum, piece) => sum + piece.byteLength, 0));
+  // A cache that takes none of it has failed already.
+  void write(pieces, writable.getWriter()).catch(() => undefined);
+  return readable;
+}
+
+async function write(pieces: readonly Uint8Array[], writer: WritableStreamDefaultWriter<Uint8Array>): Promise<void> {
+  for (const piece of pieces) {
+    await writer.write(piece);
+  }
+  await writer.close();
 }

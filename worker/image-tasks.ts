@@ -5,7 +5,7 @@ import { type ImageTask, parseImageTask } from '../src/core/protocol/image-task-
 import { defaultModel } from '../src/core/tenants/route-model.ts';
 import { answerChat, startLoading } from './chat-completions.ts';
 import type { Deps } from './deps.ts';
-import { ENCLOSED_IMAGE, readImageTask } from './read-image-task.ts';
+import { readImageTask } from './read-image-task.ts';
 import type { RequestContext } from './request-context.ts';
 
 const FORMS = { 'application/json': 'json', 'text/plain': 'text', 'text/event-stream': 'stream' } as const;
@@ -16,20 +16,14 @@ export async function imageTask(task: ImageTask, c: Context, deps: Deps, context
   const { config } = deps;
   const wanted = accepts(c, { header: 'Accept', supports: Object.keys(FORMS), default: 'application/json' });
   const form = FORMS[wanted as keyof typeof FORMS];
-  const { fields, file } = await readImageTask(c.req.raw, context);
-  const chat = parseImageTask(task, fields, {
+  const options = {
     defaultModel: context.tenant === null ? config.model : defaultModel(context.tenant.settings, task, config.model),
     prompts: config.taskPrompts,
     stream: form === 'stream',
-  });
-  return answerChat(
-    {
-      chat,
-      task,
-      form: imageTaskForm(task, form === 'text' ? 'text' : 'json'),
-      enclosed: new Map(file === null ? [] : [[ENCLOSED_IMAGE, file]]),
-    },
-    deps,
-    context,
-  );
+  };
+  const { chat, enclosed } = await readImageTask(c.req.raw, context, deps.newId, (fields) => ({
+    chat: parseImageTask(task, fields, options),
+  }));
+  const answerForm = imageTaskForm(task, form === 'text' ? 'text' : 'json');
+  return answerChat({ chat, task, form: answerForm, enclosed }, deps, context);
 }

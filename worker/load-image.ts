@@ -1,10 +1,11 @@
 import { base64Length, decodeBase64 } from '../src/core/bytes/base64.ts';
-import { MalformedFile } from '../src/core/bytes/malformed-file.ts';
+import { imageTooLarge } from '../src/core/image/image-failure.ts';
 import { IMAGE_FETCH_TIMEOUT_MS, IMAGE_MAX_BYTES, IMAGE_REDIRECTS_MAX } from '../src/core/limits.ts';
 import { RequestError } from '../src/core/protocol/failure.ts';
 import { uploadKeyOf } from '../src/core/protocol/upload-key.ts';
+import { orInvalidImage } from './enclosed-files.ts';
 import { denyReason, parsePublicUrl } from './public-url.ts';
-import { declaredLength, readLimited } from './read-body.ts';
+import { declaredLength, readLimited, roomFor } from './read-body.ts';
 import type { ReadUpload } from './uploads.ts';
 
 type Fetch = (input: string, init: RequestInit) => Promise<Response>;
@@ -15,6 +16,8 @@ const BASE64_DATA_URL = /^data:[^,]{0,256};base64,/i;
 export interface ImageSources {
   fetch: Fetch;
   uploads: ReadUpload;
+  /** Waits until so many bytes may be held. */
+  enter: (bytes: number) => Promise<void>;
   /** Aborted when nobody waits any more. */
   signal: AbortSignal;
   /** Longest download, redirects included. */
@@ -32,15 +35,11 @@ export interface ImageSources {
 export async function loadImage(url: string, param: string, sources: ImageSources): Promise<Uint8Array<ArrayBuffer>> {
   const key = uploadKeyOf(url, param);
   if (key !== null) {
-    return sources.uploads(key, param);
+    return sources.uploads(key, param, sources.enter);
   }
   const bytes = /^data:/i.test(url) ? readDataUrl(url, param) : await download(url, param, sources);
   if (bytes === null) {
-    throw new RequestError({
-      kind: 'image-too-large',
-      param,
-      message: `The image is larger than ${IMAGE_MAX_BYTES} bytes`,
-    });
+    throw imageTooLarge(param, `The image is larger than ${IMAGE_MAX_BYTES} bytes`);
   }
   return bytes;
 }
@@ -54,20 +53,13 @@ function readDataUrl(url: string, param: string): Uint8Array<ArrayBuffer> | null
   if (url.length - head.length > base64Length(IMAGE_MAX_BYTES)) {
     return null;
   }
-  try {
-    return decodeBase64(url, param, head.length);
-  } catch (cause) {
-    if (!(cause instanceof MalformedFile)) {
-      throw cause;
-    }
-    throw new RequestError({ kind: 'invalid-image', param, message: cause.message }, { cause });
-  }
+  return orInvalidImage(param, () => decodeBase64(url, param, head.length));
 }
 
 async function download(
   first: string,
   param: string,
-  { fetch: fetcher, signal, timeoutMs = IMAGE_FETCH_TIMEOUT_MS }: ImageSources,
+  { fetch: fetcher, enter, signal, timeoutMs = IMAGE_FETCH_TIMEOUT_MS }: ImageSources,
 ): Promise<Uint8Array<ArrayBuffer> | null> {
   const unreachable = (message: string, cause?: unknown) =>
     new RequestError(
@@ -97,7 +89,9 @@ async function download(
         await response.body?.cancel();
         throw unreachable(`its host answered ${response.status}`);
       }
-      return await readLimited(response.body, declaredLength(response.headers), IMAGE_MAX_BYTES);
+      const bytes = declaredLength(response.headers);
+      await enter(roomFor(bytes, IMAGE_MAX_BYTES));
+      return await readLimited(response.body, bytes, IMAGE_MAX_BYTES);
     }
   } catch (cause) {
     if (cause instanceof RequestError) {

@@ -1,6 +1,7 @@
 import { IMAGE_EMBEDDINGS_MAX_BYTES, PICTURE_URL_MAX_BYTES } from '../src/core/limits.ts';
 import { authorise } from './authorise.ts';
 import type { Deps } from './deps.ts';
+import { NOTHING_ENCLOSED } from './enclosed-files.ts';
 import { prepareImage } from './prepare-image.ts';
 import type { RequestContext } from './request-context.ts';
 
@@ -16,7 +17,7 @@ export async function viewPicture(deps: Deps, request: RequestContext): Promise<
     wire: 'pixels',
     stopwatch,
     signal,
-    enclosed: new Map(),
+    enclosed: NOTHING_ENCLOSED,
     uploads,
     reuse: null,
     room: IMAGE_EMBEDDINGS_MAX_BYTES,

@@ -9,9 +9,11 @@ import type { WireForm } from '../src/core/upstream/capability.ts';
 import { decodableImage } from './convert-image.ts';
 import type { Deps } from './deps.ts';
 import { decodeImage, inTurn } from './decode-image.ts';
-import { loadImage } from './load-image.ts';
+import type { EnclosedFiles } from './enclosed-files.ts';
+import { type ImageSources, loadImage } from './load-image.ts';
 import { type ImageReuse, recallImage } from './recall-image.ts';
 import type { PreparedImage } from './prepared-image.ts';
+import { shareRoom } from './room-share.ts';
 import type { Stopwatch } from './stopwatch.ts';
 import type { ReadUpload } from './uploads.ts';
 
@@ -21,8 +23,7 @@ export interface ImageContext {
   wire: WireForm;
   stopwatch: Stopwatch;
   signal: AbortSignal;
-  /** Files that came beside the request, by the `cid:` URL that names them in it (RFC 2392). */
-  enclosed: ReadonlyMap<string, Uint8Array<ArrayBuffer>>;
+  enclosed: EnclosedFiles;
   /** What `r2:` URLs name. */
   uploads: ReadUpload;
   /** Null where nothing is remembered between requests. */
@@ -56,19 +57,33 @@ type Load = () => Promise<LoadedImage>;
  */
 export async function prepareImage(
   asked: AskedImage,
+  deps: Pick<Deps, 'bundle' | 'convert' | 'embedder' | 'fetch' | 'rooms'>,
+  context: ImageContext,
+): Promise<PreparedImage> {
+  const download = shareRoom(deps.rooms.downloads, context.signal);
+  try {
+    return await prepare(asked, deps, context, download.take);
+  } finally {
+    download.detach()();
+  }
+}
+
+async function prepare(
+  asked: AskedImage,
   deps: Pick<Deps, 'bundle' | 'convert' | 'embedder' | 'fetch'>,
   context: ImageContext,
+  enter: ImageSources['enter'],
 ): Promise<PreparedImage> {
   const { url, detail, param } = asked;
   const { wire, stopwatch, signal, enclosed, uploads, reuse } = context;
   const load: Load = async () => {
     const file =
-      enclosed.get(url) ??
-      (await stopwatch.time('fetch', () => loadImage(url, param, { fetch: deps.fetch, uploads, signal })));
+      enclosed.get(url)?.(param) ??
+      (await stopwatch.time('fetch', () => loadImage(url, param, { fetch: deps.fetch, uploads, enter, signal })));
     return decodableImage(file, param, deps.convert, stopwatch);
   };
-  // A host may be slow, and others need not wait for it. The text of a data URL is enough to hold until its turn comes.
-  const downloaded = /^data:/i.test(url) ? null : await load();
+  // A host may be slow, and others need not wait for it. What is here already is enough to hold until its turn comes.
+  const downloaded = enclosed.has(url) || /^data:/i.test(url) ? null : await load();
   const unpack: Load = async () => downloaded ?? load();
   const make = (): Promise<PreparedImage> => makeImage(unpack, asked, deps, context);
   if (reuse === null) {

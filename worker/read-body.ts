@@ -3,7 +3,9 @@ import { REQUEST_JSON_MARKS_MAX } from '../src/core/limits.ts';
 import { RequestError } from '../src/core/protocol/failure.ts';
 
 /** HTTP frames a request by the length that it declares, so a small one is read in one go, in fewer turns of the event loop. */
-const SMALL_BODY_BYTES = 64 * 1024;
+export const SMALL_BODY_BYTES = 64 * 1024;
+/** Stands for a length that is not known until all is read: a photo. */
+const UNDECLARED_BODY_BYTES = 4 * 1024 * 1024;
 const STRICT_UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false });
 /** For a body that does not say how long it is. */
 const FIRST_BUFFER_BYTES = 64 * 1024;
@@ -61,6 +63,16 @@ function byteReader(body: ReadableStream<Uint8Array<ArrayBuffer>>): ReadableStre
   }
 }
 
+/**
+ * Bytes of memory that a body waits for before it is read: none where it is small.
+ *
+ * @param declaredBytes null where it does not say how long it is.
+ */
+export function roomFor(declaredBytes: number | null, limitBytes: number): number {
+  const bytes = Math.min(declaredBytes ?? UNDECLARED_BODY_BYTES, limitBytes);
+  return bytes <= SMALL_BODY_BYTES ? 0 : bytes;
+}
+
 /** `content-length` as a number, or null where it is absent or no number. */
 export function declaredLength(headers: Headers): number | null {
   const text = headers.get('content-length') ?? '';
@@ -92,13 +104,18 @@ export async function readBytes(request: Request, limitBytes: number): Promise<U
  *   than it has bytes.
  */
 export function consumeJson(bytes: Uint8Array<ArrayBuffer>): unknown {
+  return parseJson(bytes, () => bytes.buffer.transfer(0));
+}
+
+/** The same of bytes that somebody else holds too. */
+export function parseJson(bytes: Uint8Array, onText: () => void = () => undefined): unknown {
   if (countJsonMarks(bytes) > REQUEST_JSON_MARKS_MAX) {
     const message = `The request body holds over ${REQUEST_JSON_MARKS_MAX} JSON values`;
     throw new RequestError({ kind: 'invalid-request', param: null, message });
   }
   try {
     const text = STRICT_UTF8.decode(bytes);
-    bytes.buffer.transfer(0);
+    onText();
     return JSON.parse(text);
   } catch (cause) {
     const message = 'The request body is not valid JSON in UTF-8';

@@ -1,44 +1,51 @@
 import { IMAGE_FORM_MAX_BYTES, IMAGE_MAX_BYTES, REQUEST_BODY_MAX_BYTES } from '../src/core/limits.ts';
+import type { ChatRequest } from '../src/core/protocol/chat-request.ts';
 import { RequestError } from '../src/core/protocol/failure.ts';
 import { fieldsOfText } from '../src/core/protocol/image-task-request.ts';
 import { type FormPart, parseMultipart } from '../src/core/protocol/multipart.ts';
-import { consumeJson } from './read-body.ts';
+import { enclose, type EnclosedFiles, parseWithPictures } from './enclosed-files.ts';
 import type { RequestContext } from './request-context.ts';
 
-/** An image task as it came, its fields not yet checked. */
+/** An image task as a chat, and the image where it came as a file, as the whole body or as a data URL. */
 export interface ImageTaskInput {
-  fields: unknown;
-  /** Bytes of an image that came as a file or as the whole body; `fields.image` is then {@link ENCLOSED_IMAGE}. */
-  file: Uint8Array<ArrayBuffer> | null;
+  chat: ChatRequest;
+  enclosed: EnclosedFiles;
 }
 
 /** URL of an image that came beside its request (RFC 2392). */
-export const ENCLOSED_IMAGE = 'cid:image';
+const ENCLOSED_IMAGE = 'cid:image';
 
 /**
  * Reads an image task in any of its three forms: JSON; a form whose `image` is a file or a URL; or the bare image, with
  * the other fields in the query.
  *
+ * @param parse checks the fields.
  * @throws RequestError `unsupported-media-type` for other bodies, and what reading each form throws.
  */
-export async function readImageTask(request: Request, context: RequestContext): Promise<ImageTaskInput> {
+export async function readImageTask(
+  request: Request,
+  context: RequestContext,
+  newId: () => string,
+  parse: (fields: unknown) => { chat: ChatRequest },
+): Promise<ImageTaskInput> {
   const contentType = request.headers.get('content-type') ?? '';
   const mediaType = contentType.split(';')[0]?.trim().toLowerCase() ?? '';
   if (mediaType === 'application/json') {
-    return { fields: consumeJson(await context.receive(REQUEST_BODY_MAX_BYTES)), file: null };
+    return parseWithPictures(await context.receive(REQUEST_BODY_MAX_BYTES), newId, parse);
   }
   if (mediaType === 'multipart/form-data') {
-    return readForm(parseMultipart(await context.receive(IMAGE_FORM_MAX_BYTES), contentType));
+    const { fields, file } = readForm(parseMultipart(await context.receive(IMAGE_FORM_MAX_BYTES), contentType));
+    return { ...parse(fields), enclosed: enclose(ENCLOSED_IMAGE, file) };
   }
   if (mediaType.startsWith('image/') || mediaType === 'application/octet-stream') {
     const fields = fieldsOfText([...new URL(request.url).searchParams, ['image', ENCLOSED_IMAGE]]);
-    return { fields, file: await context.receive(IMAGE_MAX_BYTES) };
+    return { ...parse(fields), enclosed: enclose(ENCLOSED_IMAGE, await context.receive(IMAGE_MAX_BYTES)) };
   }
   const expected = 'application/json, multipart/form-data or an image (image/*, application/octet-stream)';
   throw new RequestError({ kind: 'unsupported-media-type', expected });
 }
 
-function readForm(parts: FormPart[]): ImageTaskInput {
+function readForm(parts: FormPart[]): { fields: unknown; file: Uint8Array<ArrayBuffer> | null } {
   const file = parts.find(isFile)?.data ?? null;
   const entries = parts.map((part) => [part.name, isFile(part) ? ENCLOSED_IMAGE : textOf(part)] as const);
   return { fields: fieldsOfText(entries), file };

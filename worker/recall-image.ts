@@ -1,4 +1,3 @@
-import { concat } from '../src/core/bytes/concat.ts';
 import type { WireForm } from '../src/core/upstream/capability.ts';
 import type { ImageMemory } from './image-memory.ts';
 import type { OwnerNames } from './owner-names.ts';
@@ -40,14 +39,12 @@ export async function recallImage(
   const kept = wire === 'original' ? null : await memory.find(name);
   if (kept !== null) {
     const prefix = wire === 'pixels' ? 'data:image/png;base64,' : '';
-    return { part, prefix, payload: [kept.payload], tokens: kept.tokens, ...named, from: 'cache' };
+    return { part, prefix, payload: [...kept.payload], tokens: kept.tokens, ...named, from: 'cache' };
   }
   const image = await make();
   if (wire === 'original') {
     return { ...image, ...named };
   }
-  // What is kept is also what is sent: its pieces need not live beside it.
-  const payload = concat(image.payload);
-  waitUntil(memory.keep(name, { tokens: image.tokens, payload }, seconds));
-  return { ...image, payload: [payload], ...named };
+  waitUntil(memory.keep(name, image, seconds));
+  return { ...image, ...named };
 }

@@ -2,7 +2,7 @@ import type { Place } from '../src/core/upstream/region.ts';
 import type { Deps } from './deps.ts';
 import type { Tenant } from './tenants/identify-tenant.ts';
 import { ANYBODY, type Owner } from './owner.ts';
-import { readBytes } from './read-body.ts';
+import { declaredLength, readBytes, roomFor } from './read-body.ts';
 import { openRecord, type RequestRecord } from './request-record.ts';
 import { startStopwatch, type Stopwatch } from './stopwatch.ts';
 import { noUploads, type ReadUpload } from './uploads.ts';
@@ -27,8 +27,13 @@ export interface RequestContext extends ResponseSeams {
   signal: AbortSignal;
   stopwatch: Stopwatch;
   record: RequestRecord;
-  /** Reads the request's body; throws RequestError `body-too-large`. */
+  /**
+   * Reads the request's body, when there is room for it in the isolate, unless it is small. Throws RequestError
+   * `body-too-large`, `overloaded`.
+   */
   receive(limitBytes: number): Promise<Uint8Array<ArrayBuffer>>;
+  /** Nothing of the body is held any more; at the latest when the request is over. */
+  letGo(): void;
 }
 
 export interface ResponseSeams {
@@ -39,12 +44,12 @@ export interface ResponseSeams {
 }
 
 /** What of the world every request needs, whatever its route. */
-export type RequestSeams = Pick<Deps, 'now' | 'newId' | 'trace' | 'record'>;
+export type RequestSeams = Pick<Deps, 'now' | 'newId' | 'trace' | 'record' | 'rooms'>;
 
 export function openRequest(
   request: Request,
   requestId: string,
-  { now, trace, record: emit }: RequestSeams,
+  { now, trace, record: emit, rooms }: RequestSeams,
   response: ResponseSeams,
 ): RequestContext {
   const stopwatch = startStopwatch(now, trace);
@@ -67,13 +72,33 @@ export function openRequest(
     signal: request.signal,
     stopwatch,
     record,
-    // On a fresh isolate this time holds the loading of the model too: both share one thread.
     async receive(limitBytes) {
+      const expected = request.body === null ? 0 : roomFor(declaredLength(request.headers), limitBytes);
+      const place = expected === 0 ? null : await rooms.incoming.enter(expected, request.signal);
+      if (place !== null) {
+        record.afterwards(place.leave);
+      }
+      // On a fresh isolate this time holds the loading of the model too: both share one thread.
       const bytes = await stopwatch.time('receive', () => readBytes(request, limitBytes));
+      if (place !== null) {
+        place.resize(roomFor(bytes.length, limitBytes));
+        this.letGo = () => {
+          // At once: the engine would keep megabytes until it next collects.
+          free(bytes);
+          place.leave();
+        };
+      }
       record.note({ bytesIn: bytes.length });
       return bytes;
     },
+    letGo: () => undefined,
   };
+}
+
+function free({ buffer }: Uint8Array<ArrayBuffer>): void {
+  if (!buffer.detached) {
+    buffer.transfer(0);
+  }
 }
 
 function placeOf(cf: CfProperties | undefined): Place {

@@ -11,6 +11,7 @@ import { type Sight, sightOfModel } from './named-bundles.ts';
 import { type AskedImage, type ImageContext, prepareImage } from './prepare-image.ts';
 import type { PreparedImage } from './prepared-image.ts';
 import type { ImageReuse } from './recall-image.ts';
+import { shareRoom } from './room-share.ts';
 import type { Upstream } from './upstream-config.ts';
 
 /** A request's images as they go to one upstream. */
@@ -46,21 +47,32 @@ export type OwnerReuse = Omit<ImageReuse, 'holder'>;
  * Makes each form once, when an upstream is called that takes it; all upstreams of most deployments take the same one.
  * Where they differ, an image behind a URL is downloaded once for each form.
  *
+ * @param context `letGo` hears that the body they came in is held no more.
  * @param reuse null where nothing is remembered between requests.
  */
 export function requestImages(
   chat: ChatRequest,
-  deps: Pick<Deps, 'bundle' | 'convert' | 'embedder' | 'fetch' | 'namedBundle'>,
-  context: CommonContext,
+  deps: Pick<Deps, 'bundle' | 'convert' | 'embedder' | 'fetch' | 'namedBundle' | 'rooms'>,
+  { letGo, ...context }: CommonContext & { letGo: () => void },
   reuse: OwnerReuse | null,
 ): RequestImages {
   const made = new Map<string, Promise<PreparedImage[]>>();
   let source: Source | null = { parts: imageParts(chat), context };
-  const isEmpty = source.parts.length === 0;
+  const count = source.parts.length;
   const closest = source.parts.some(({ detail }) => detail === 'high') ? 'high' : 'auto';
+
+  const share = shareRoom(deps.rooms.made, context.signal);
+  let keeping: Promise<unknown>[] = [];
+
+  function keep(work: Promise<unknown>): void {
+    keeping.push(work);
+    reuse?.waitUntil(work);
+  }
 
   /** One image after another: the peak is that of the largest photo, not of their sum. */
   async function prepare(sight: Sight, how: Pick<ImageContext, 'wire' | 'reuse'>): Promise<PreparedImage[]> {
+    const mostBytes = count === 0 ? 0 : count * (await payloadBound(how.wire, sight, closest));
+    await share.take(mostBytes);
     if (source === null) {
       throw new Error('images were asked for after they were let go');
     }
@@ -70,22 +82,24 @@ export function requestImages(
     for (const part of parts) {
       const image = await prepareImage(
         part,
-        { ...sight, fetch: deps.fetch, convert: deps.convert },
+        { ...sight, fetch: deps.fetch, convert: deps.convert, rooms: deps.rooms },
         { ...common, ...how, room: Math.min(room, IMAGE_EMBEDDINGS_MAX_BYTES) },
       );
       room -= payloadBytes(image);
       images.push(image);
     }
+    await share.take(EMBEDDINGS_MAX_BYTES - room - mostBytes);
     return images;
   }
 
   return {
     async shownTo(upstream, { whole } = { whole: false }) {
       const sight = sightOfModel(deps, upstream);
-      const choice = chooseWire(upstream, isEmpty ? null : await sizesFor(upstream, sight, closest));
+      const choice = chooseWire(upstream, count === 0 ? null : await sizesFor(upstream, sight, closest));
       const holder = upstream.can.has('image_uuids') ? { upstream: upstream.name, isAsked: !whole } : null;
       const key = [choice.wire, upstream.bundle, holder?.upstream, holder?.isAsked].join(' ');
-      const images = made.get(key) ?? prepare(sight, { wire: choice.wire, reuse: reuse && { ...reuse, holder } });
+      const images =
+        made.get(key) ?? prepare(sight, { wire: choice.wire, reuse: reuse && { ...reuse, holder, waitUntil: keep } });
       made.set(key, images);
       const high = closest === 'high' ? await highDetail(choice.wire, sight) : null;
       return { choice, images: await images, high };
@@ -107,6 +121,16 @@ export function requestImages(
         void empty(images).catch(() => undefined);
       }
       made.clear();
+      const leave = share.detach();
+      if (keeping.length === 0) {
+        leave();
+      } else {
+        reuse?.waitUntil(Promise.allSettled(keeping).then(leave));
+        keeping = [];
+      }
+      if (what === 'all') {
+        letGo();
+      }
     },
   };
 }
@@ -125,6 +149,9 @@ interface Source {
 }
 
 type CommonContext = Omit<ImageContext, 'wire' | 'reuse' | 'room'>;
+
+const RGB_BYTES = 3;
+const BF16_BYTES = 2;
 
 function imageParts(chat: ChatRequest): AskedImage[] {
   return chat.messages.flatMap(({ content }, m) =>
@@ -154,15 +181,26 @@ async function highDetail(wire: WireForm, { bundle }: Sight): Promise<string> {
   return resize.mode === 'square' ? `as auto: this model takes squares of ${imageSize} px` : 'native resolution';
 }
 
+/** The most bytes that an image of this detail can be sent as; none where they are those of its file. */
+async function payloadBound(wire: WireForm, sight: Sight, closest: Detail): Promise<number> {
+  if (wire === 'original') {
+    return 0;
+  }
+  const { tokens, hiddenSize, pixels } = await imageSizes(sight, closest);
+  return wire === 'pixels' ? pixels * RGB_BYTES : tokens * hiddenSize * BF16_BYTES;
+}
+
 function payloadBytes({ payload }: PreparedImage): number {
   return payload.reduce((sum, piece) => sum + piece.byteLength, 0);
 }
 
-/** Of the largest image that this detail allows. Null where the choice does not depend on them: the bundle may not even be there. */
-async function sizesFor({ wires }: Upstream, { bundle }: Sight, closest: Detail): Promise<ImageSizes | null> {
-  if (wires.length === 1) {
-    return null;
-  }
+/** Null where the choice does not depend on them: the bundle may not even be there. */
+async function sizesFor({ wires }: Upstream, sight: Sight, closest: Detail): Promise<ImageSizes | null> {
+  return wires.length === 1 ? null : imageSizes(sight, closest);
+}
+
+/** Of the largest image that this detail allows. */
+async function imageSizes({ bundle }: Sight, closest: Detail): Promise<ImageSizes> {
   const { vision, llm } = await bundle.manifest();
   const resize = resizeForDetail(vision.resize, closest);
   const pixels = resize.mode === 'square' ? vision.imageSize ** 2 : resize.maxPixels;

@@ -51,7 +51,7 @@ export interface RequestRecord {
   note(facts: Partial<Facts>): void;
   /** Model servers are being called; what came of it is asked when the record closes. */
   called(ledger: () => Ledger): void;
-  /** Told at the end what the request cost. */
+  /** Told at the end what the request cost; at once where that is over. */
   afterwards(tell: (ledger: Ledger) => void): void;
   /** The first call counts; a stream's end may be noticed in several places. */
   close(end: RequestEnd, bytesOut: number): void;
@@ -74,7 +74,11 @@ export function openRecord({ id, method, now, stopwatch, emit }: RecordSeams): R
   let open = true;
   return {
     afterwards(tell) {
-      listeners.push(tell);
+      if (open) {
+        listeners.push(tell);
+      } else {
+        tell(ledger());
+      }
     },
     note(more) {
       facts = { ...facts, ...more };

@@ -13,9 +13,10 @@ import { chooseWire } from '../src/core/upstream/wire-choice.ts';
 import { judgeSight, type KnownSight, type Look, type SightReport } from '../src/core/upstream/sight.ts';
 import type { Deps } from './deps.ts';
 import { encodePng } from '../src/core/image/encode-png.ts';
+import { NOTHING_ENCLOSED } from './enclosed-files.ts';
 import { failureOf } from './error-response.ts';
 import { sightOfModel } from './named-bundles.ts';
-import { type ImageContext, prepareImage } from './prepare-image.ts';
+import { prepareImage } from './prepare-image.ts';
 import type { PreparedImage } from './prepared-image.ts';
 import { startStopwatch } from './stopwatch.ts';
 import { TEST_PICTURES } from './test-pictures.ts';
@@ -27,12 +28,14 @@ import { broke } from './upstream-chunk.ts';
 import type { Upstream } from './upstream-config.ts';
 import { visionOf } from './vision-header.ts';
 
-const NOTHING_ENCLOSED: ImageContext['enclosed'] = new Map();
 const QUESTION = 'Describe the picture.';
 /** One for each token, and room for a server that cuts them up. */
 const PIECES_MAX = 4 * SELF_TEST_ANSWER_TOKENS;
 
-type TestDeps = Pick<Deps, 'bundle' | 'embedder' | 'fetch' | 'namedBundle' | 'newId' | 'now' | 'trace' | 'unixSeconds'>;
+type TestDeps = Pick<
+  Deps,
+  'bundle' | 'embedder' | 'fetch' | 'namedBundle' | 'newId' | 'now' | 'rooms' | 'trace' | 'unixSeconds'
+>;
 
 /**
  * Whether the images that are sent to an upstream reach its model, as far as this isolate knows; found out first where it
@@ -103,7 +106,9 @@ async function ask(
   const sight = sightOfModel(deps, upstream);
   const asked = url === null ? [] : [{ url, detail: 'auto' as const, param: 'the self-test' }];
   const images = await Promise.all(
-    asked.map((image) => prepareImage(image, { ...sight, fetch: deps.fetch, convert: null }, context)),
+    asked.map((image) =>
+      prepareImage(image, { ...sight, fetch: deps.fetch, convert: null, rooms: deps.rooms }, context),
+    ),
   );
   const more = { ...serverFields(upstream), ...(logprobs ? { logprobs: true, top_logprobs: 1 } : {}) };
   const body = await callUpstream(deps, {

@@ -1,15 +1,21 @@
 import { IMAGE_MAX_BYTES } from '../src/core/limits.ts';
 import { imageTooLarge } from '../src/core/image/image-failure.ts';
 import { RequestError } from '../src/core/protocol/failure.ts';
+import { roomFor } from './read-body.ts';
 
 /**
  * Bytes of an upload of whoever asks, by its key in their own folder.
  *
  * @param param path of the part that names it; every failure names it.
+ * @param enter waits until so many bytes may be held.
  * @throws RequestError `image-unreachable` where there is no such upload, `image-too-large`, `invalid-request` where
  *   there are no uploads.
  */
-export type ReadUpload = (key: string, param: string) => Promise<Uint8Array<ArrayBuffer>>;
+export type ReadUpload = (
+  key: string,
+  param: string,
+  enter: (bytes: number) => Promise<void>,
+) => Promise<Uint8Array<ArrayBuffer>>;
 
 /** Who is no tenant has no folder. */
 export const noUploads: ReadUpload = async (_, param) => {
@@ -19,7 +25,7 @@ export const noUploads: ReadUpload = async (_, param) => {
 
 /** A tenant's folder: every key is read beneath it, and none leads out. */
 export function tenantUploads(bucket: Pick<R2Bucket, 'get'>, tenant: string): ReadUpload {
-  return async (key, param) => {
+  return async (key, param, enter) => {
     const object = await bucket.get(`${tenant}/${key}`);
     if (object === null) {
       throw new RequestError({ kind: 'image-unreachable', param, message: 'There is no such upload' });
@@ -28,6 +34,7 @@ export function tenantUploads(bucket: Pick<R2Bucket, 'get'>, tenant: string): Re
       await object.body.cancel();
       throw imageTooLarge(param, `The image is larger than ${IMAGE_MAX_BYTES} bytes`);
     }
+    await enter(roomFor(object.size, IMAGE_MAX_BYTES));
     return new Uint8Array(await object.arrayBuffer());
   };
 }

@@ -1,16 +1,12 @@
-import { createHash } from 'node:crypto';
-import { cp, readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { MANIFEST_FILE, manifestSchema } from '../../src/core/model/manifest.ts';
 import { buildWorker, startBuiltWorker } from '../../examples/built-worker.ts';
-import { buildArtifacts } from '../../test/support/build-artifacts.ts';
 import { answerEvents, startUpstream } from '../../test/support/scripted-upstream.ts';
 import { formatTable } from '../../weights-tools/table.ts';
-import { SHAPE_7B } from '../embed-graphs.ts';
+import { writeEdgeBundle7B } from '../edge-bundle-7b.ts';
 import { watchIsolate } from '../isolate-memory.ts';
 
-const BUNDLE_GRAPH = 'patch_embed.onnx';
 const RUNS = 3;
 /** Of the first picture, with which the weights are read: no other request has it. */
 const FIRST_SEED = 200;
@@ -41,7 +37,7 @@ const LOADS: readonly Load[] = [
  * `folder` has the pictures, `graph` is the patch embedding. Prints a table.
  */
 export async function benchWholeWorker(folder: string, graph: string): Promise<void> {
-  const edgeFolder = await writeBundle(folder, graph);
+  const edgeFolder = await writeEdgeBundle7B(folder, graph);
   const modules = await buildWorker();
   const upstream = await startUpstream((_, response) => {
     response.setHeader('content-type', 'text/event-stream');
@@ -79,27 +75,6 @@ export async function benchWholeWorker(folder: string, graph: string): Promise<v
   }
   const head = ['whole worker at 7B size, a request of', 'isolate MB', 'in use'];
   process.stdout.write(`${formatTable(head, rows)}\n`);
-}
-
-/** An edge bundle of VoRA-7B's size that looks closer where it is asked to. */
-async function writeBundle(folder: string, graph: string): Promise<string> {
-  const bundle = join(folder, 'edge-7b');
-  await cp((await buildArtifacts()).edge, bundle, { recursive: true });
-  await cp(graph, join(bundle, BUNDLE_GRAPH));
-  const bytes = await readFile(graph);
-  const digest = { path: BUNDLE_GRAPH, bytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') };
-  const path = join(bundle, MANIFEST_FILE);
-  const manifest = manifestSchema.parse(JSON.parse(await readFile(path, 'utf8')));
-  const { vision, llm, artifacts } = manifest;
-  const resize = { mode: 'by-detail', minPixels: 56 ** 2, maxPixels: 4000 * 14 ** 2 } as const;
-  const changed = {
-    ...manifest,
-    vision: { ...vision, visionHidden: SHAPE_7B.visionHidden, positions: SHAPE_7B.positions, imageSize: 448, resize },
-    llm: { ...llm, hiddenSize: SHAPE_7B.hidden },
-    artifacts: artifacts.map((artifact) => (artifact.path === BUNDLE_GRAPH ? digest : artifact)),
-  };
-  await writeFile(path, JSON.stringify(changed));
-  return bundle;
 }
 
 async function ask(url: string, folder: string, load: Load, seed: number): Promise<void> {

@@ -30,8 +30,7 @@ export const ENDPOINT_BODY_MAX_BYTES = 128 * 1024 * 1024;
 export const REQUEST_JSON_MARKS_MAX = 1_048_576;
 /** One encoded image after base64 or download; phone photos are 2 to 12 MB. */
 export const IMAGE_MAX_BYTES = 20 * 1024 * 1024;
-/** Size of a PNG or a WebP, from the header and before any decode. They come row by row at their full size: a second or two
- * of CPU. */
+/** Size of a PNG or a WebP, by its header. They come row by row at their full size: a second or two of CPU. */
 export const PNG_MAX_PIXELS = 50_331_648;
 export const WEBP_MAX_PIXELS = 50_331_648;
 /** Size of a JPEG, which comes row by row: the largest phone sensors have 200 MP, under a second of CPU at a quarter. */
@@ -49,8 +48,7 @@ export const IMAGE_MAX_EDGE_PX = 16_384;
 export const IMAGE_MAX_ASPECT_RATIO = 200;
 /** Size of a GIF's first picture and its canvas: one byte a pixel is held. */
 export const GIF_MAX_PIXELS = 16_777_216;
-/** Size of an AVIF, which is decoded whole, at up to 22 bytes a pixel and a second of CPU a megapixel or two: 1920 × 1080 and a
- * little. */
+/** Size of an AVIF, which is decoded whole: up to 22 bytes a pixel, a second of CPU a megapixel or two; 1920 × 1080 fits. */
 export const AVIF_MAX_PIXELS = 2_097_152;
 /** What the AVIF decoder may hold, file included: less than others, for the whole picture stands beside it as RGBA. */
 export const AVIF_HEAP_MAX_BYTES = 48 * 1024 * 1024;
@@ -63,11 +61,16 @@ export const JPEG_SCANS_MAX = 100;
 /** Patches of an image in its own proportions: the bound of VoRA's smart_resize (data_module/vision_transform.py), which a
  * model's settings may lower. A square one has as many as its model's size says. */
 export const IMAGE_PATCHES_MAX = 4000;
-/** Embeddings of one image while the worker makes them: as the bf16 that travels, IMAGE_PATCHES_MAX at 7B size; ONNX Runtime
- * has them as f32 too. */
+/** Embeddings of one image while they are made: as bf16, IMAGE_PATCHES_MAX at 7B size; ONNX Runtime has f32 too. */
 export const IMAGE_EMBEDDINGS_MAX_BYTES = 32 * 1024 * 1024;
 /** The same of all images of a request, those before as bf16: eight squares of 1024 patches at 7B size. */
 export const EMBEDDINGS_MAX_BYTES = 64 * 1024 * 1024;
+/** What an isolate holds at once, beside 7B weights and a decoder: bodies, files from elsewhere, what is made of both. */
+export const INCOMING_MAX_BYTES = 16 * 1024 * 1024;
+export const DOWNLOADS_MAX_BYTES = 12 * 1024 * 1024;
+export const MADE_MAX_BYTES = 24 * 1024 * 1024;
+/** How long a request waits for that room; clients give up after 30 s and more. */
+export const ROOM_WAIT_MAX_MS = 20_000;
 /** Images in one request; each is hundreds of prompt tokens. */
 export const IMAGES_PER_REQUEST_MAX = 8;
 /** Frames of one video: as many as VoRA's reference samples (data_module/processor.py), and as a request has images. */
@@ -171,8 +174,7 @@ export const PING_INTERVAL_MS = 400;
 export const STREAM_GRACE_MS = 600;
 /** Past it proxies and clients give up on a response without headers. */
 export const STREAM_GRACE_MAX_MS = 30_000;
-/** Default and longest wait for the first piece of an answer, connection, queue and prefill included; a long queue and
- * prefill take under a minute. */
+/** Default and longest wait for an answer's first piece, connection, queue and prefill included: under a minute at most. */
 export const UPSTREAM_FIRST_BYTE_TIMEOUT_MS = 120_000;
 export const UPSTREAM_FIRST_BYTE_TIMEOUT_MAX_MS = 600_000;
 /** Default and longest silence between two pieces of an answer; beside another's long prefill they are seconds apart. */

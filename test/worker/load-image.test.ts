@@ -20,6 +20,7 @@ async function failureOf(
 const from = (fetch: ImageSources['fetch']): ImageSources => ({
   fetch,
   uploads: noUploads,
+  enter: async () => undefined,
   signal: new AbortController().signal,
 });
 

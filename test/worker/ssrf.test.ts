@@ -146,6 +146,7 @@ const picture = () => new Response(Uint8Array.of(1));
 const from = (fetch: ImageSources['fetch']): ImageSources => ({
   fetch,
   uploads: noUploads,
+  enter: async () => undefined,
   signal: new AbortController().signal,
 });
 

@@ -5,7 +5,7 @@ import { PROFILES, type WireForm } from '../../src/core/upstream/capability.ts';
 import { NEW_FLEET } from '../../src/core/upstream/fleet.ts';
 import { ANYWHERE } from '../../src/core/upstream/region.ts';
 import { openBundle } from '../../worker/bundle.ts';
-import type { Deps } from '../../worker/deps.ts';
+import { type Deps, openRooms } from '../../worker/deps.ts';
 import type { Config } from '../../worker/env.ts';
 import { imageMemory } from '../../worker/image-memory.ts';
 import { type LogEntry, logLine } from '../../worker/log-line.ts';
@@ -111,6 +111,7 @@ export function testApp(
     sights: new Map(),
     ownerNames: null,
     imageMemory: imageMemory(caches.default),
+    rooms: openRooms(),
     convert: null,
     log: (entry) => logged.push(entry),
     trace: NO_TRACE,

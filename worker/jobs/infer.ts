@@ -9,6 +9,7 @@ import { defaultModel, routeModel } from '../../src/core/tenants/route-model.ts'
 import type { TenantSettings } from '../../src/core/tenants/settings.ts';
 import { answerChat } from '../chat-completions.ts';
 import type { Deps } from '../deps.ts';
+import { enclose } from '../enclosed-files.ts';
 import { failureOf } from '../error-response.ts';
 import { modelChain } from '../model-chain.ts';
 import { sightOfModel } from '../named-bundles.ts';
@@ -78,7 +79,7 @@ export async function infer(
         task,
         form: task === 'chat' ? chatForm : imageTaskForm(task, 'json'),
         route,
-        enclosed: new Map(image === null ? [] : [[STORED_IMAGE, image]]),
+        enclosed: enclose(STORED_IMAGE, image),
       },
       deps,
       context,

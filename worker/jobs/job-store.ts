@@ -1,5 +1,6 @@
-import { R2_DELETE_MAX, STORE_PARALLEL } from '../../src/core/limits.ts';
+import { IMAGE_MAX_BYTES, R2_DELETE_MAX, STORE_PARALLEL } from '../../src/core/limits.ts';
 import type { JobPayload } from '../../src/core/jobs/job-request.ts';
+import { roomFor } from '../read-body.ts';
 
 /**
  * What R2 holds of a job, under the tenant's own prefix: `TENANT/jobs/ID/request.json`, `…/image`, `…/result.json`. All of
@@ -9,7 +10,8 @@ export interface JobStore {
   putRequest(job: string, payload: JobPayload): Promise<void>;
   request(job: string): Promise<JobPayload | null>;
   putImage(job: string, bytes: Uint8Array): Promise<void>;
-  image(job: string): Promise<Uint8Array<ArrayBuffer> | null>;
+  /** @param enter waits until so many bytes may be held. */
+  image(job: string, enter: (bytes: number) => Promise<void>): Promise<Uint8Array<ArrayBuffer> | null>;
   putResult(job: string, result: object): Promise<void>;
   result(job: string): Promise<Record<string, unknown> | null>;
   remove(jobs: readonly string[]): Promise<void>;
@@ -29,9 +31,13 @@ export function openJobStore(bucket: Pick<R2Bucket, 'get' | 'put' | 'delete'>, t
     async putImage(job, bytes) {
       await bucket.put(key(job, 'image'), bytes);
     },
-    async image(job) {
+    async image(job, enter) {
       const found = await bucket.get(key(job, 'image'));
-      return found === null ? null : new Uint8Array(await found.arrayBuffer());
+      if (found === null) {
+        return null;
+      }
+      await enter(roomFor(found.size, IMAGE_MAX_BYTES));
+      return new Uint8Array(await found.arrayBuffer());
     },
     async putResult(job, result) {
       await bucket.put(key(job, 'result.json'), JSON.stringify(result));

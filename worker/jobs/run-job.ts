@@ -6,6 +6,7 @@ import { failureOf, isRetryable } from '../error-response.ts';
 import { loadImage } from '../load-image.ts';
 import { type Tenancy, type TenantStub, tenantStub } from '../tenants/tenancy.ts';
 import { tenantUploads } from '../uploads.ts';
+import { shareRoom } from '../room-share.ts';
 import { infer } from './infer.ts';
 import { type JobStore, openJobStore } from './job-store.ts';
 import type { Steps } from './steps.ts';
@@ -63,16 +64,36 @@ async function takeIn({ params, deps, tenancy }: JobRun, stub: TenantStub, store
   }
   const { source } = await payloadOf(params, store);
   const uploads = tenantUploads(tenancy.uploads, params.tenant);
-  if (source?.from === 'url') {
-    const { signal } = new AbortController();
-    await store.putImage(params.job, await loadImage(source.url, 'image', { fetch: deps.fetch, uploads, signal }));
-  } else if (source?.from === 'upload') {
-    await store.putImage(params.job, await uploads(source.key, 'image'));
+  const { signal } = new AbortController();
+  const { take: enter, detach } = shareRoom(deps.rooms.downloads, signal);
+  try {
+    if (source?.from === 'url') {
+      const sources = { fetch: deps.fetch, uploads, enter, signal };
+      await store.putImage(params.job, await loadImage(source.url, 'image', sources));
+    } else if (source?.from === 'upload') {
+      await store.putImage(params.job, await uploads(source.key, 'image', enter));
+    }
+  } finally {
+    detach()();
   }
   return { kind: 'done' };
 }
 
 async function ask(run: JobRun, stub: TenantStub, store: JobStore): Promise<StepResult> {
+  const { take, detach } = shareRoom(run.deps.rooms.incoming, new AbortController().signal);
+  try {
+    return await answer(run, stub, store, take);
+  } finally {
+    detach()();
+  }
+}
+
+async function answer(
+  run: JobRun,
+  stub: TenantStub,
+  store: JobStore,
+  enter: (bytes: number) => Promise<void>,
+): Promise<StepResult> {
   const { params, deps, tenancy, waitUntil } = run;
   if ((await store.result(params.job)) === null) {
     if ((await stub.startJob(params.job)) === null) {
@@ -84,7 +105,7 @@ async function ask(run: JobRun, stub: TenantStub, store: JobStore): Promise<Step
       return { kind: 'stop' };
     }
     const attempt = deps.newId();
-    const image = payload.source === null ? null : await store.image(params.job);
+    const image = payload.source === null ? null : await store.image(params.job, enter);
     const { result } = await infer(payload, image, {
       deps,
       tenant: params.tenant,

@@ -82,13 +82,30 @@ export function* base64Chunks(parts: readonly Uint8Array[]): Generator<Uint8Arra
  * @throws MalformedFile named `name` with the position of the first bad character.
  */
 export function decodeBase64(text: string, name: string, start = 0): Uint8Array<ArrayBuffer> {
+  return decode(text, name, start, new Uint8Array(Math.ceil(((text.length - start) / 4) * 3)));
+}
+
+/** The same of a text that is ASCII bytes already, into the memory of the text itself: the result is its beginning. */
+export function decodeBase64InPlace(text: Uint8Array<ArrayBuffer>, name: string): Uint8Array<ArrayBuffer> {
+  return decode(text, name, 0, text);
+}
+
+type Base64Text = string | Uint8Array;
+
+/** Three bytes are written for four characters that were read: they never overtake. */
+function decode(
+  text: Base64Text,
+  name: string,
+  start: number,
+  bytes: Uint8Array<ArrayBuffer>,
+): Uint8Array<ArrayBuffer> {
   const length = text.length - start;
   if (length % 4 !== 0) {
     const found = `${length} characters`;
     throw new MalformedFile(name, 'base64 length', found, 'a multiple of 4, padded with "="');
   }
-  const padding = length === 0 ? 0 : text.endsWith('==') ? 2 : text.endsWith('=') ? 1 : 0;
-  const bytes = new Uint8Array((length / 4) * 3 - padding);
+  const isPad = (back: number): boolean => length > 0 && charCode(text, text.length - back) === PAD;
+  const padding = isPad(1) ? (isPad(2) ? 2 : 1) : 0;
   const whole = text.length - (padding === 0 ? 0 : 4);
   let out = 0;
   for (let i = start; i < whole; i += 4) {
@@ -116,18 +133,22 @@ export function decodeBase64(text: string, name: string, start = 0): Uint8Array<
     }
     bytes[out++] = (a << 2) | (b >>> 4);
     if (padding === 1) {
-      bytes[out] = (b << 4) | (c >>> 2);
+      bytes[out++] = (b << 4) | (c >>> 2);
     }
   }
-  return bytes;
+  return bytes.subarray(0, out);
+}
+
+function charCode(text: Base64Text, index: number): number {
+  return typeof text === 'string' ? text.charCodeAt(index) : (text[index] ?? INVALID);
 }
 
 /** Value of one character, or INVALID; the bits above 63 make the caller's one check see it. */
-function sextet(text: string, index: number): number {
-  return DECODE[text.charCodeAt(index)] ?? INVALID;
+function sextet(text: Base64Text, index: number): number {
+  return DECODE[charCode(text, index)] ?? INVALID;
 }
 
-function badCharacter(text: string, name: string, groupStart: number, start: number): MalformedFile {
+function badCharacter(text: Base64Text, name: string, groupStart: number, start: number): MalformedFile {
   let index = groupStart;
   while (sextet(text, index) !== INVALID) {
     index++;
@@ -135,7 +156,7 @@ function badCharacter(text: string, name: string, groupStart: number, start: num
   return new MalformedFile(
     name,
     `base64 character ${index - start}`,
-    `code 0x${text.charCodeAt(index).toString(16)}`,
+    `code 0x${charCode(text, index).toString(16)}`,
     'A-Z a-z 0-9 + /',
   );
 }

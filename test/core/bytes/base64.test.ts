@@ -1,6 +1,12 @@
 import { Buffer } from 'node:buffer';
 import { describe, expect, it } from 'vitest';
-import { base64Chunks, base64Length, decodeBase64, encodeBase64 } from '../../../src/core/bytes/base64.ts';
+import {
+  base64Chunks,
+  base64Length,
+  decodeBase64,
+  decodeBase64InPlace,
+  encodeBase64,
+} from '../../../src/core/bytes/base64.ts';
 
 const ascii = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 const sample = (length: number) => Uint8Array.from({ length }, (_, i) => (i * 167 + 251) & 0xff);
@@ -14,6 +20,7 @@ describe('base64', () => {
       expect(base64Length(length)).toBe(text.length);
       expect(decodeBase64(text, 'x')).toEqual(bytes);
       expect(decodeBase64(`data:image/png;base64,${text}`, 'x', 22)).toEqual(bytes);
+      expect(decodeBase64InPlace(new TextEncoder().encode(text), 'x')).toEqual(bytes);
     }
   });
 
@@ -54,4 +61,20 @@ describe('base64', () => {
   ])('refuses %s', (_, text, message) => {
     expect(() => decodeBase64(text, 'part')).toThrow(message);
   });
+
+  it('refuses the same in place, with the same words', () => {
+    for (const text of ['QUI', 'QUJD\nQUJ', 'QUJDQU-_', 'QQ==QUJD', 'Q===', '====', 'QR==', 'QUJDQUJ=']) {
+      const words = messageOf(() => decodeBase64(text, 'part'));
+      expect(messageOf(() => decodeBase64InPlace(new TextEncoder().encode(text), 'part'))).toBe(words);
+    }
+  });
 });
+
+function messageOf(run: () => unknown): string {
+  try {
+    run();
+  } catch (error) {
+    return String(error);
+  }
+  throw new Error('nothing was refused');
+}

@@ -100,7 +100,9 @@ describe('an image named r2:KEY', () => {
     expect(answer).toMatchObject({ status: 413, json: { error: { code: 'image_too_large', param: 'image' } } });
     const object = { size: IMAGE_MAX_BYTES + 1, body: new ReadableStream(), arrayBuffer: refuseToRead };
     const bucket = { get: async () => object } as unknown as R2Bucket;
-    await expect(tenantUploads(bucket, alice.id)('large', 'image')).rejects.toThrow('larger than');
+    await expect(tenantUploads(bucket, alice.id)('large', 'image', async () => undefined)).rejects.toThrow(
+      'larger than',
+    );
   });
 
   it('may stand in a chat that is a job', async () => {
