@@ -26,7 +26,7 @@ const benches: Record<string, () => unknown> = {
     await benchEmbedInNode();
     await benchEmbedInWorkerd();
   },
-  image: benchImageInWorkerd,
+  image: () => benchImageInWorkerd(values.only),
   weights: () => benchWeights(scale ?? 'full', values.only),
   quality: () => benchQuality(values.prompts),
   grammar: benchGrammar,

@@ -74,8 +74,9 @@ async function answer(
   const reuse = ownerReuse(deps, context);
   const images = requestImages(
     asked,
+    chain,
     deps,
-    { stopwatch, signal, enclosed, uploads, letGo: () => context.letGo() },
+    { stopwatch, signal, enclosed, uploads, letGo: (held) => context.letGo(held) },
     reuse,
   );
   record.afterwards(() => images.release('all'));

@@ -21,6 +21,7 @@ export async function viewPicture(deps: Deps, request: RequestContext): Promise<
     uploads,
     reuse: null,
     room: IMAGE_EMBEDDINGS_MAX_BYTES,
+    seen: null,
   });
   const png = new Blob(payload);
   return new Response(png, {

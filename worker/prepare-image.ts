@@ -2,6 +2,7 @@ import { encodeTorchTensor } from '../src/core/bytes/torch-tensor.ts';
 import { encodePng } from '../src/core/image/encode-png.ts';
 import { patchify } from '../src/core/image/patchify.ts';
 import { visionForDetail } from '../src/core/image/resize-for-detail.ts';
+import type { Rgb } from '../src/core/image/rgb.ts';
 import type { ImageHeader } from '../src/core/image/sniff.ts';
 import type { Detail } from '../src/core/protocol/chat-message.ts';
 import { RequestError } from '../src/core/protocol/failure.ts';
@@ -30,6 +31,15 @@ export interface ImageContext {
   reuse: ImageReuse | null;
   /** Bytes that embeddings may take while they are made. */
   room: number;
+  /** By `param`, what files came to, where that is all that may be asked of them; null where they may be needed again. */
+  seen: Map<string, SeenImage> | null;
+}
+
+/** All that an image's one form is made of: some 600 kB, where its file may be 20 MB. */
+export interface SeenImage {
+  readonly input: Rgb;
+  /** Null where nothing is remembered. */
+  readonly name: string | null;
 }
 
 /** An image as a request asks about it. */
@@ -76,6 +86,11 @@ async function prepare(
 ): Promise<PreparedImage> {
   const { url, detail, param } = asked;
   const { wire, stopwatch, signal, enclosed, uploads, reuse } = context;
+  const seen = context.seen?.get(param);
+  if (seen !== undefined) {
+    const again = (): Promise<PreparedImage> => formOf(seen.input, param, deps, context);
+    return reuse === null || seen.name === null ? again() : recallImage(seen.name, wire, reuse, again);
+  }
   const load: Load = async () => {
     const file =
       enclosed.get(url)?.(param) ??
@@ -85,34 +100,48 @@ async function prepare(
   // A host may be slow, and others need not wait for it. What is here already is enough to hold until its turn comes.
   const downloaded = enclosed.has(url) || /^data:/i.test(url) ? null : await load();
   const unpack: Load = async () => downloaded ?? load();
-  const make = (): Promise<PreparedImage> => makeImage(unpack, asked, deps, context);
+  const make = (name: string | null): Promise<PreparedImage> => makeImage(unpack, name, asked, deps, context);
   if (reuse === null) {
-    return make();
+    return make(null);
   }
   // Preprocessing too, and not the weights alone: a bundle may be exported anew with another size or mode, and a request
   // may ask for another detail. What a server makes of a detail is its own.
   const sight = wire === 'original' ? detail : visionForDetail((await deps.bundle.manifest()).vision, detail);
   const made = JSON.stringify([wire, sight]);
   const name = await inTurn(async () => reuse.names.image((await unpack()).file, made));
-  return recallImage(name, wire, reuse, make);
+  return recallImage(name, wire, reuse, () => make(name));
 }
 
 async function makeImage(
   unpack: Load,
+  name: string | null,
   { detail, param }: AskedImage,
+  deps: Pick<Deps, 'bundle' | 'embedder'>,
+  context: ImageContext,
+): Promise<PreparedImage> {
+  if (context.wire === 'original') {
+    const { file, header } = await unpack();
+    const prefix = `data:image/${header.format};base64,`;
+    return { part: 'image_url', prefix, payload: [file], tokens: 0, from: 'made' };
+  }
+  const { vision } = await deps.bundle.manifest();
+  const input = await inTurn(async () => {
+    const { file, header } = await unpack();
+    return context.stopwatch.time('decode', () => decodeImage(file, header, visionForDetail(vision, detail), param));
+  });
+  context.seen?.set(param, { input, name });
+  return formOf(input, param, deps, context);
+}
+
+/** What travels of the model's input. */
+async function formOf(
+  input: Rgb,
+  param: string,
   { bundle, embedder }: Pick<Deps, 'bundle' | 'embedder'>,
   { wire, stopwatch, room }: ImageContext,
 ): Promise<PreparedImage> {
   const from = 'made';
-  if (wire === 'original') {
-    const { file, header } = await unpack();
-    return { part: 'image_url', prefix: `data:image/${header.format};base64,`, payload: [file], tokens: 0, from };
-  }
   const { vision, llm } = await bundle.manifest();
-  const input = await inTurn(async () => {
-    const { file, header } = await unpack();
-    return stopwatch.time('decode', () => decodeImage(file, header, visionForDetail(vision, detail), param));
-  });
   const patches = patchify(input, vision.patchSize);
   const tokens = patches.rows * patches.cols;
   if (wire === 'pixels') {

@@ -32,8 +32,8 @@ export interface RequestContext extends ResponseSeams {
    * `body-too-large`, `overloaded`.
    */
   receive(limitBytes: number): Promise<Uint8Array<ArrayBuffer>>;
-  /** Nothing of the body is held any more; at the latest when the request is over. */
-  letGo(): void;
+  /** Of the body nothing is held any more but so many bytes of what became of it; at the request's end nothing at all. */
+  letGo(heldBytes: number): void;
 }
 
 export interface ResponseSeams {
@@ -82,10 +82,10 @@ export function openRequest(
       const bytes = await stopwatch.time('receive', () => readBytes(request, limitBytes));
       if (place !== null) {
         place.resize(roomFor(bytes.length, limitBytes));
-        this.letGo = () => {
+        this.letGo = (heldBytes) => {
           // At once: the engine would keep megabytes until it next collects.
           free(bytes);
-          place.leave();
+          place.resize(heldBytes);
         };
       }
       record.note({ bytesIn: bytes.length });

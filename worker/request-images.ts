@@ -8,7 +8,8 @@ import { chooseWire, type ImageSizes, type WireChoice } from '../src/core/upstre
 import type { WireReport } from '../src/core/upstream/wire-header.ts';
 import type { Deps } from './deps.ts';
 import { type Sight, sightOfModel } from './named-bundles.ts';
-import { type AskedImage, type ImageContext, prepareImage } from './prepare-image.ts';
+import { NOTHING_ENCLOSED } from './enclosed-files.ts';
+import { type AskedImage, type ImageContext, prepareImage, type SeenImage } from './prepare-image.ts';
 import type { PreparedImage } from './prepared-image.ts';
 import type { ImageReuse } from './recall-image.ts';
 import { shareRoom } from './room-share.ts';
@@ -47,21 +48,24 @@ export type OwnerReuse = Omit<ImageReuse, 'holder'>;
  * Makes each form once, when an upstream is called that takes it; all upstreams of most deployments take the same one.
  * Where they differ, an image behind a URL is downloaded once for each form.
  *
- * @param context `letGo` hears that the body they came in is held no more.
+ * @param chain who may be asked.
+ * @param context `letGo` hears that the body they came in is held no more, but for so many bytes.
  * @param reuse null where nothing is remembered between requests.
  */
 export function requestImages(
   chat: ChatRequest,
+  chain: readonly (readonly Upstream[])[],
   deps: Pick<Deps, 'bundle' | 'convert' | 'embedder' | 'fetch' | 'namedBundle' | 'rooms'>,
-  { letGo, ...context }: CommonContext & { letGo: () => void },
+  { letGo, ...common }: CommonContext & { letGo: (heldBytes: number) => void },
   reuse: OwnerReuse | null,
 ): RequestImages {
   const made = new Map<string, Promise<PreparedImage[]>>();
-  let source: Source | null = { parts: imageParts(chat), context };
+  const seen = haveOneForm(chain.flat()) ? new Map<string, SeenImage>() : null;
+  let source: Source | null = { parts: imageParts(chat), context: { ...common, seen } };
   const count = source.parts.length;
   const closest = source.parts.some(({ detail }) => detail === 'high') ? 'high' : 'auto';
 
-  const share = shareRoom(deps.rooms.made, context.signal);
+  const share = shareRoom(deps.rooms.made, common.signal);
   let keeping: Promise<unknown>[] = [];
 
   function keep(work: Promise<unknown>): void {
@@ -78,17 +82,24 @@ export function requestImages(
     }
     const images: PreparedImage[] = [];
     let room = EMBEDDINGS_MAX_BYTES;
-    const { parts, context: common } = source;
+    const { parts, context } = source;
     for (const part of parts) {
       const image = await prepareImage(
         part,
         { ...sight, fetch: deps.fetch, convert: deps.convert, rooms: deps.rooms },
-        { ...common, ...how, room: Math.min(room, IMAGE_EMBEDDINGS_MAX_BYTES) },
+        { ...context, ...how, room: Math.min(room, IMAGE_EMBEDDINGS_MAX_BYTES) },
       );
       room -= payloadBytes(image);
       images.push(image);
     }
     await share.take(EMBEDDINGS_MAX_BYTES - room - mostBytes);
+    if (count > 0 && seen?.size === count && source !== null) {
+      source = {
+        parts: parts.map((part) => ({ ...part, url: '' })),
+        context: { ...context, enclosed: NOTHING_ENCLOSED },
+      };
+      letGo(seenBytes(seen));
+    }
     return images;
   }
 
@@ -129,7 +140,7 @@ export function requestImages(
         keeping = [];
       }
       if (what === 'all') {
-        letGo();
+        letGo(0);
       }
     },
   };
@@ -145,10 +156,10 @@ async function empty(images: Promise<PreparedImage[]>): Promise<void> {
 /** What images are made of. */
 interface Source {
   readonly parts: readonly AskedImage[];
-  readonly context: CommonContext;
+  readonly context: CommonContext & Pick<ImageContext, 'seen'>;
 }
 
-type CommonContext = Omit<ImageContext, 'wire' | 'reuse' | 'room'>;
+type CommonContext = Omit<ImageContext, 'wire' | 'reuse' | 'room' | 'seen'>;
 
 const RGB_BYTES = 3;
 const BF16_BYTES = 2;
@@ -179,6 +190,18 @@ async function highDetail(wire: WireForm, { bundle }: Sight): Promise<string> {
   }
   const { resize, imageSize } = (await bundle.manifest()).vision;
   return resize.mode === 'square' ? `as auto: this model takes squares of ${imageSize} px` : 'native resolution';
+}
+
+/** Whether all of them take the same form of every image, and it is made of what the model sees. */
+function haveOneForm([first, ...others]: readonly Upstream[]): boolean {
+  const forms = (upstream: Upstream): string => [upstream.bundle, ...upstream.wires].join();
+  return (
+    first?.wires.length === 1 && first.wires[0] !== 'original' && others.every((other) => forms(other) === forms(first))
+  );
+}
+
+function seenBytes(seen: ReadonlyMap<string, SeenImage>): number {
+  return [...seen.values()].reduce((sum, { input }) => sum + input.data.byteLength, 0);
 }
 
 /** The most bytes that an image of this detail can be sent as; none where they are those of its file. */

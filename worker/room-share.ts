@@ -3,9 +3,9 @@ import type { Place, Room } from './room.ts';
 /** What one request holds of a room. */
 export interface RoomShare {
   /** Waits for room where nothing is held yet; throws what {@link Room} throws. Bytes below zero are given back. */
-  take(bytes: number): Promise<void>;
+  readonly take: (bytes: number) => Promise<void>;
   /** From here on a new share; gives what ends the one before. */
-  detach(): () => void;
+  readonly detach: () => () => void;
 }
 
 /** @param signal aborted when the request is over. */

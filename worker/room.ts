@@ -3,9 +3,9 @@ import { RequestError } from '../src/core/protocol/failure.ts';
 /** What somebody holds of a room's bytes. */
 export interface Place {
   /** Another amount from now on: whoever is in is never kept waiting, for two of them might wait for each other. */
-  resize(bytes: number): void;
+  readonly resize: (bytes: number) => void;
   /** For good; a second time changes nothing. */
-  leave(): void;
+  readonly leave: () => void;
 }
 
 /** Memory of an isolate that its requests share. */
@@ -69,7 +69,7 @@ export function createRoom(limitBytes: number, waitMaxMs: number): Room {
         const at = waiting.indexOf(entry);
         if (at !== -1) {
           waiting.splice(at, 1);
-          reject(reason as Error);
+          reject(reason);
           // Those behind may be smaller.
           change(0);
         }

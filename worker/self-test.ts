@@ -102,6 +102,7 @@ async function ask(
     uploads: noUploads,
     reuse: null,
     room: IMAGE_EMBEDDINGS_MAX_BYTES,
+    seen: null,
   };
   const sight = sightOfModel(deps, upstream);
   const asked = url === null ? [] : [{ url, detail: 'auto' as const, param: 'the self-test' }];

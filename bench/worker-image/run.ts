@@ -23,9 +23,9 @@ const PICTURES = ['1024.jpg', '12mp.jpg', '12mp-progressive.jpg', '48mp.jpg', '4
  * Photos from bytes to embeddings at 7B size in real workerd. First where the time goes, beside other pipelines
  * (paths.ts). Then large photos, a fresh process for each: the first request, the median of later ones, and the most memory:
  * of the isolate as its engine counts it, for one request and for four at once, each after a collection; and of the process
- * beyond its start.
+ * beyond its start. Last the memory of the whole worker (whole-worker.ts), or that alone.
  */
-export async function benchImageInWorkerd(): Promise<void> {
+export async function benchImageInWorkerd(only?: string): Promise<void> {
   const python = await findPython(['numpy', 'PIL', 'torch']);
   if (python === null) {
     return;
@@ -34,6 +34,10 @@ export async function benchImageInWorkerd(): Promise<void> {
   try {
     await promisify(execFile)(python, [join(import.meta.dirname, 'pictures.py'), folder]);
     const graphs = await writeEmbedBenchGraphs(folder);
+    if (only === 'whole') {
+      await benchWholeWorker(folder, graphs.folded);
+      return;
+    }
     const modules = await buildWorker(join(import.meta.dirname, 'wrangler.toml'));
     await benchPaths({ folder, python, modules, graphs });
     const rows: string[][] = [];

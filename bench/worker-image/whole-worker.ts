@@ -28,7 +28,9 @@ const LOADS: readonly Load[] = [
   { what: 'one of 1024 patches', file: '1024.jpg', detail: 'auto', pictures: 1, requests: 1 },
   { what: 'one of 3942 patches', file: '1024.jpg', detail: 'high', pictures: 1, requests: 1 },
   { what: 'eight of 1024 patches', file: '1024.jpg', detail: 'auto', pictures: 8, requests: 1 },
+  { what: 'four requests, 12 MP', file: '12mp.jpg', detail: 'auto', pictures: 1, requests: 4 },
   { what: 'four requests, progressive 12 MP', file: '12mp-progressive.jpg', detail: 'auto', pictures: 1, requests: 4 },
+  { what: 'four requests, 200 MP', file: '200mp.jpg', detail: 'auto', pictures: 1, requests: 4 },
 ];
 
 /**

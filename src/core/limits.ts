@@ -258,8 +258,7 @@ export const PREFIX_CACHE_DEFAULT_BYTES = 1024 * 1024 * 1024;
 export const PREFIX_CACHE_MAX_BYTES = 1024 * 1024 * 1024 * 1024;
 /** Requests whose body or images the endpoint is reading; each may hold ENDPOINT_BODY_MAX_BYTES and a decoded image. */
 export const READING_MAX_REQUESTS = 16;
-/** Tokens of images side by side, which attend to each other in one piece: eight images of 1024. The mask of such a run
- * takes 4 bytes a pair, 268 MB. */
+/** Tokens of images side by side, in one piece: eight images of 1024. The mask of such a run takes 4 bytes a pair, 268 MB. */
 export const IMAGE_RUN_MAX_TOKENS = 8192;
 
 /** A regular expression in a schema, in characters; each of them may become states. */

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { createRoom } from '../../worker/room.ts';
-import { paddedJpeg } from '../support/padded-jpeg.ts';
 import { fakeUpstream, goodAnswer, HANG, RESET, type Script, textEvent } from './fake-upstream.ts';
 import { repositoryFile } from './repository-file.ts';
 import { dataUrl, EDGE_BUNDLE, question, testApp, testConfig, testUpstream } from './test-app.ts';
@@ -14,6 +13,13 @@ const { vision, llm } = JSON.parse(new TextDecoder().decode(await repositoryFile
 const EMBEDDINGS_BYTES = (vision.imageSize / vision.patchSize) ** 2 * llm.hiddenSize * 2;
 const ROOM_BYTES = 500_000;
 const WAIT_MS = 60_000;
+/** Bytes behind its end are no part of a picture. */
+function padded(file: Uint8Array, bytes: number): Uint8Array<ArrayBuffer> {
+  const longer = new Uint8Array(file.length + bytes);
+  longer.set(file);
+  return longer;
+}
+
 const settle = () => scheduler.wait(30);
 
 function rooms({ incoming = ROOM_BYTES, made = ROOM_BYTES, downloads = ROOM_BYTES, waitMs = WAIT_MS } = {}) {
@@ -139,8 +145,19 @@ describe('the memory of an isolate', () => {
     expect((await Promise.all(answers)).map(({ status }) => status)).toEqual([200, 200, 200]);
   });
 
+  it('holds none of it for a server that has taken it and is still to answer', async () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const upstream = fakeUpstream([{ until: promise }, ...goodAnswer()]);
+    const app = testApp(upstream, { rooms: rooms({ made: EMBEDDINGS_BYTES }) });
+    const ask = () => post(app, { model: 'vora-random', ...question('What?', dataUrl(PNG)) });
+    const answers = [ask(), ask(), ask()];
+    await expect.poll(() => upstream.calls.length).toBe(3);
+    resolve();
+    expect((await Promise.all(answers)).map(({ status }) => status)).toEqual([200, 200, 200]);
+  });
+
   it('takes large files from elsewhere as they fit', async () => {
-    const file = paddedJpeg(JPEG, 300_000);
+    const file = padded(JPEG, 300_000);
     const reading: ReadableStreamDefaultController[] = [];
     const model = fakeUpstream(goodAnswer());
     const app = testApp(
@@ -167,7 +184,7 @@ describe('the memory of an isolate', () => {
     expect((await Promise.all(answers)).map(({ status }) => status)).toEqual([200, 200]);
   });
 
-  const large = dataUrl(paddedJpeg(JPEG, 200_000));
+  const large = dataUrl(padded(JPEG, 200_000));
   const broken = `${large.slice(0, -8)}????????`;
   it.each<[string, object | string, Script, ('cancel' | 'leave')?]>([
     ['a whole answer', question('What?', large), goodAnswer()],
@@ -198,15 +215,14 @@ describe('the memory of an isolate', () => {
     } else {
       await (await answer).text();
     }
-    for (const room of Object.values(own)) {
-      const all = await room.enter(10 * ROOM_BYTES, new AbortController().signal);
-      all.leave();
-    }
+    const { signal } = new AbortController();
+    const entered = Object.values(own).map((room) => room.enter(10 * ROOM_BYTES, signal));
+    expect(await Promise.all(entered)).toHaveLength(3);
   });
 });
 
 describe('a picture in a large body', () => {
-  const picture = dataUrl(paddedJpeg(JPEG, 200_000));
+  const picture = dataUrl(padded(JPEG, 200_000));
 
   async function sent(body: object): Promise<string> {
     const upstream = fakeUpstream(goodAnswer());
@@ -241,5 +257,19 @@ describe('a picture in a large body', () => {
     const response = await testApp(fakeUpstream(goodAnswer())).chat(question('What?', picture, 'cid:0'));
     expect(response.status).toBe(400);
     expect(await response.json()).toMatchObject({ error: { code: 'invalid_image_url' } });
+  });
+
+  it.each([false, true])('goes to another server though its body is let go of (stream: %s)', async (stream) => {
+    const upstreams = [
+      testUpstream({ name: 'a', wires: ['image_embeds'] }),
+      testUpstream({ name: 'b', wires: ['image_embeds'] }),
+    ];
+    const upstream = fakeUpstream([RESET], goodAnswer());
+    const app = testApp(upstream, { rooms: rooms(), config: testConfig({ upstreams }) });
+    const response = await app.chat({ ...question('What?', picture), stream });
+    expect(await response.text()).toContain(stream ? '[DONE]' : 'Hello you');
+    const [first, second] = upstream.calls.map(({ body }) => JSON.stringify(body['messages']));
+    const expected = await sent(question('What?', picture));
+    expect([first === expected, second === expected]).toEqual([true, true]);
   });
 });

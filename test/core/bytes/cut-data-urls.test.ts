@@ -53,7 +53,6 @@ describe('the data URLs of a JSON text', () => {
       const mark = ['"', '\\', '', 'data:', '\\"', '\\\\', ',', '\n'][random.below(8)] ?? '';
       const damaged = json.slice(0, at) + mark + json.slice(at + random.below(3));
       const { text, base64 } = cut(damaged);
-      let names = 0;
       const restored = text.replaceAll(/cid:(\d+)/g, (_, name) => base64[Number(name)] ?? '');
       // Not told by toBe, whose message would be pages of base64.
       expect(restored.replaceAll(HEAD, '') === damaged.replaceAll(HEAD, ''), `seed ${seed}`).toBe(true);
