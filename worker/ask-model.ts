@@ -77,10 +77,7 @@ function ask<Answer>(
     (upstream, hooks) => {
       const tally = emptyTally();
       tallies.push(tally);
-      const onAccepted = () => {
-        hooks.happened('accepted');
-        images.release('what was made');
-      };
+      const onAccepted = () => hooks.happened('accepted');
       const { signal: stopped } = hooks;
       const request = {
         chat,

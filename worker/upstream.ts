@@ -14,6 +14,8 @@ export interface UpstreamCall {
   visionSha256: string | null;
   requestId: string;
   signal: AbortSignal;
+  /** The last piece of a body that is written while it is sent has gone out. */
+  onSent?: () => void;
 }
 
 /**
@@ -24,7 +26,7 @@ export interface UpstreamCall {
  */
 export async function callUpstream(
   { fetch, unixSeconds }: Pick<Deps, 'fetch' | 'unixSeconds'>,
-  { upstream, body, visionSha256, requestId, signal }: UpstreamCall,
+  { upstream, body, visionSha256, requestId, signal, onSent = () => undefined }: UpstreamCall,
 ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
   const headers = new Headers({
     'content-type': 'application/json',
@@ -37,7 +39,12 @@ export async function callUpstream(
   if (visionSha256 !== null) {
     headers.set(VISION_HEADER, visionSha256);
   }
-  const response = await send(fetch, upstreamUrl(upstream.url, '/v1/chat/completions'), { headers, body, signal });
+  const response = await send(fetch, upstreamUrl(upstream.url, '/v1/chat/completions'), {
+    headers,
+    body,
+    signal,
+    onSent,
+  });
   if (response.status !== 200) {
     throw new RequestError(await readRejection(response, unixSeconds()));
   }
@@ -56,10 +63,10 @@ export function upstreamUrl(base: URL, path: string): string {
 async function send(
   fetch: Deps['fetch'],
   url: string,
-  { headers, body, signal }: { headers: Headers; body: UpstreamBody; signal: AbortSignal },
+  { headers, body, signal, onSent }: { headers: Headers } & Pick<Required<UpstreamCall>, 'body' | 'signal' | 'onSent'>,
 ): Promise<Response> {
   try {
-    const payload = body.whole ?? written(body, signal);
+    const payload = body.whole ?? written(body, signal, onSent);
     return await fetch(url, { method: 'POST', headers, body: payload, signal, redirect: 'manual' });
   } catch (cause) {
     const message = 'The model server cannot be reached';
@@ -68,13 +75,14 @@ async function send(
 }
 
 /** With a known length a body is sent as it is made, without chunked encoding, which some servers refuse. */
-function written(body: UpstreamBody, signal: AbortSignal): ReadableStream {
+function written(body: UpstreamBody, signal: AbortSignal, onSent: () => void): ReadableStream {
   const { readable, writable } = new FixedLengthStream(body.byteLength);
   const writer = writable.getWriter();
   const abort = (): void => void writer.abort(signal.reason).catch(() => undefined);
   signal.addEventListener('abort', abort, { once: true });
   // A failed send shows as a failed fetch.
   void write(body, writer)
+    .then(onSent)
     .catch(() => undefined)
     .finally(() => signal.removeEventListener('abort', abort));
   return readable;
