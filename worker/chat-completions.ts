@@ -88,7 +88,7 @@ async function answer(
   const cached =
     tenant !== null && config.tenancy !== null && wantsCache(context) ? { tenant, tenancy: config.tenancy } : null;
   // What is wrong with an image is told before any upstream is called.
-  const { images: prepared } = await images.shownTo(first, { whole: cached !== null });
+  const { images: prepared } = await images.shownTo(first, () => null, { whole: cached !== null });
   record.note({ images: prepared.length });
   if (cached === null) {
     return ask();

@@ -29,8 +29,14 @@ export interface RequestImages {
   /**
    * In the form that suits an upstream best; a reference stands for each image that it holds, unless they are wanted
    * `whole`.
+   *
+   * @param write makes the request's body of them, before anybody else can let go of their bytes.
    */
-  shownTo(upstream: Upstream, options?: { whole: boolean }): Promise<ShownImages>;
+  shownTo<Body>(
+    upstream: Upstream,
+    write: (images: PreparedImage[]) => Body,
+    options?: { whole: boolean },
+  ): Promise<ShownImages & { body: Body }>;
   /** The upstream has taken them, and holds those that have a name. */
   taken(upstream: Upstream, shown: ShownImages): void;
   /** The upstream holds them no more. */
@@ -104,7 +110,7 @@ export function requestImages(
   }
 
   return {
-    async shownTo(upstream, { whole } = { whole: false }) {
+    async shownTo(upstream, write, { whole } = { whole: false }) {
       const sight = sightOfModel(deps, upstream);
       const choice = chooseWire(upstream, count === 0 ? null : await sizesFor(upstream, sight, closest));
       const holder = upstream.can.has('image_uuids') ? { upstream: upstream.name, isAsked: !whole } : null;
@@ -113,7 +119,8 @@ export function requestImages(
         made.get(key) ?? prepare(sight, { wire: choice.wire, reuse: reuse && { ...reuse, holder, waitUntil: keep } });
       made.set(key, images);
       const high = closest === 'high' ? await highDetail(choice.wire, sight) : null;
-      return { choice, images: await images, high };
+      const shown = await images;
+      return { choice, images: shown, high, body: write(shown) };
     },
     taken({ name }, { images }) {
       for (const { uuid, tokens, from } of images) {

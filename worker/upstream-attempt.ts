@@ -9,12 +9,13 @@ import type { Deps } from './deps.ts';
 import { failureOf } from './error-response.ts';
 import type { Tally } from './ledger.ts';
 import { sightOfModel } from './named-bundles.ts';
+import type { PreparedImage } from './prepared-image.ts';
 import type { RequestImages, ShownImages } from './request-images.ts';
 import { requireSight } from './require-sight.ts';
 import { createSilenceTimer } from './silence-timer.ts';
 import { callUpstream } from './upstream.ts';
 import { type AnswerEvent, expectedOf, readAnswer } from './upstream-answer.ts';
-import { upstreamBody } from './upstream-body.ts';
+import { type UpstreamBody, upstreamBody } from './upstream-body.ts';
 import type { Upstream } from './upstream-config.ts';
 import { visionOf } from './vision-header.ts';
 
@@ -77,15 +78,17 @@ async function* answerOf(
   upstream: Upstream,
   { chat, images, cacheSalt, requestId, signal, waitUntil, tally, onAccepted, onShown }: AttemptRequest,
 ): AsyncGenerator<AnswerEvent, void> {
-  let shown = await images.shownTo(upstream);
+  const write = (sent: PreparedImage[]): UpstreamBody =>
+    upstreamBody(chat, upstream.model, sent, deps.newId(), serverFields(upstream, cacheSalt));
+  let shown = await images.shownTo(upstream, write);
   if (shown.images.length > 0 && deps.config.selfTest === 'require') {
     await requireSight(deps, upstream, waitUntil);
   }
-  const post = async (sent: ShownImages): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> => {
+  const post = async ({ body, ...sent }: typeof shown): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> => {
     onShown(sent);
     return callUpstream(deps, {
       upstream,
-      body: upstreamBody(chat, upstream.model, sent.images, deps.newId(), serverFields(upstream, cacheSalt)),
+      body,
       visionSha256: await visionOf(sent.images, sightOfModel(deps, upstream)),
       requestId,
       signal,
@@ -97,7 +100,7 @@ async function* answerOf(
       throw error;
     }
     await images.lost(upstream, shown);
-    shown = await images.shownTo(upstream, { whole: true });
+    shown = await images.shownTo(upstream, write, { whole: true });
     return post(shown);
   });
   onAccepted();

@@ -8,7 +8,7 @@ export interface UpstreamBody {
   byteLength: number;
   /** The bytes themselves where no image is sent with them; a stream would cost a third of a millisecond. */
   whole: Uint8Array | null;
-  /** The bytes in pieces, each good until the next is taken. Peak memory: one 64 KB piece of base64. */
+  /** The bytes in pieces, once: each is good until the next is taken, and at their end no image is held any more. */
   pieces(): Iterable<Uint8Array>;
 }
 
@@ -35,7 +35,7 @@ export function upstreamBody(
   return {
     byteLength: [...pieces.map((piece) => piece.byteLength), ...payloadBytes].reduce((sum, bytes) => sum + bytes, 0),
     whole: payloads.length === 0 ? (pieces[0] ?? null) : null,
-    pieces: () => interleave(pieces, payloads),
+    pieces: () => interleave(pieces, payloads.splice(0)),
   };
 }
 
