@@ -97,7 +97,8 @@ export function callUpstreams<Answer>(
       send({ kind: 'failed', attempt: i, fault: faultOf(failureOf(error)) });
     };
     const answer = attempt(upstream, {
-      signal: AbortSignal.any([signal, stop.signal]),
+      // The client's leaving is told to the state machine, which cancels what is running.
+      signal: stop.signal,
       happened: (event) => send({ kind: event, attempt: i }),
       failed,
     });

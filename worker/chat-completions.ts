@@ -70,7 +70,11 @@ async function answer(
   record.note({ model: chat.model, stream: chat.stream });
 
   const stop = new AbortController();
-  const signal = AbortSignal.any([context.signal, stop.signal]);
+  const { signal } = stop;
+  context.signal.addEventListener('abort', () => stop.abort(context.signal.reason), { once: true });
+  if (context.signal.aborted) {
+    stop.abort(context.signal.reason);
+  }
   const reuse = ownerReuse(deps, context);
   const images = requestImages(
     asked,

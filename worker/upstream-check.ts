@@ -3,7 +3,6 @@ import { RequestError } from '../src/core/protocol/failure.ts';
 import type { Deps } from './deps.ts';
 import { orTimeout } from './or-timeout.ts';
 import { requireSight } from './require-sight.ts';
-import { upstreamUrl } from './upstream.ts';
 import type { Upstream } from './upstream-config.ts';
 
 /**
@@ -30,7 +29,7 @@ export function upstreamCheck(
 }
 
 async function reach({ fetch }: Pick<Deps, 'fetch'>, { url, apiKey, name }: Upstream): Promise<void> {
-  const status = await statusOf(fetch, upstreamUrl(url, '/v1/models'), apiKey);
+  const status = await statusOf(fetch, `${url}/v1/models`, apiKey);
   if (status !== 200) {
     const message = `The model server ${name} answered ${status} to /v1/models`;
     throw new RequestError({ kind: 'upstream-rejected', status, message });

@@ -46,27 +46,27 @@ export function readChoice(): ChoiceReader {
     return deltas;
   }
 
-  function deltasOf({ delta }: UpstreamChoice): AnswerDelta[] {
+  function deltasOf({ content, refusal, calls: wireCalls }: UpstreamChoice): AnswerDelta[] {
     return [
-      ...(delta?.content ? [{ kind: 'text' as const, text: delta.content }] : []),
-      ...(delta?.refusal ? [{ kind: 'refusal' as const, text: delta.refusal }] : []),
-      ...(delta?.tool_calls ?? []).flatMap(callDeltas),
+      ...(content === '' ? [] : [{ kind: 'text' as const, text: content }]),
+      ...(refusal === '' ? [] : [{ kind: 'refusal' as const, text: refusal }]),
+      ...wireCalls.flatMap(callDeltas),
     ];
   }
 
   return {
     read(chunk) {
       const deltas = deltasOf(chunk);
-      const tokens = chunk.logprobs;
-      const listed = [...(tokens?.content ?? []), ...(tokens?.refusal ?? [])];
-      const reason = chunk.finish_reason ? readReason(chunk.finish_reason) : null;
+      const { content, refusal } = chunk.logprobs;
+      const listed = [...content, ...refusal];
+      const reason = chunk.finishReason === '' ? null : readReason(chunk.finishReason);
       if (finishReason !== null && (deltas.length > 0 || reason !== null)) {
         throw broke('The model server went on after the end of its answer');
       }
       finishReason = reason ?? finishReason;
       if (deltas.length === 0 && listed.length > 0) {
         // A token that shows nothing yet, such as half a character.
-        deltas.push({ kind: tokens?.refusal.length ? 'refusal' : 'text', text: '' });
+        deltas.push({ kind: refusal.length > 0 ? 'refusal' : 'text', text: '' });
       }
       // All tokens of a chunk go with its first piece.
       return deltas.map((delta, at) => ({ delta, logprobs: at === 0 ? listed : [] }));

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import type { Usage } from '../src/core/protocol/answer-delta.ts';
 import { RequestError } from '../src/core/protocol/failure.ts';
+import type { JsonObject } from '../src/core/protocol/json-object.ts';
 import { readErrorObject } from '../src/core/upstream/error-object.ts';
 
 /** One chunk of an upstream's answer; lenient where nothing depends on it: engines add fields, and leave out empty ones. */
@@ -9,7 +10,17 @@ export interface UpstreamChunk {
   /** Some write an empty object until they know; whether it was ever known is asked at the end. */
   usage: Usage | null;
 }
-export type UpstreamChoice = z.output<typeof choice> & { index: number };
+
+export interface UpstreamChoice {
+  index: number;
+  content: string;
+  refusal: string;
+  calls: UpstreamCall[];
+  /** In upstream's own words; empty until the choice ends. */
+  finishReason: string;
+  logprobs: z.output<typeof logprobs>;
+}
+
 export type UpstreamCall = z.output<typeof toolCall>;
 
 const chance = z.object({
@@ -30,34 +41,19 @@ const tokens = z
   .nullish()
   .transform((list) => list ?? []);
 
-/** A count from 0; some servers leave it out where there is only one. */
-const index = z
-  .int()
-  .nonnegative()
-  .nullish()
-  .transform((value) => value ?? 0);
-
 const toolCall = z.object({
-  index,
+  index: z
+    .int()
+    .nonnegative()
+    .nullish()
+    .transform((value) => value ?? 0),
   id: z.string().nullish(),
   function: z.object({ name: z.string().nullish(), arguments: z.string().nullish() }).nullish(),
 });
 
-/** Each layer of a schema costs every token some microseconds, so what most chunks have is read by few. */
-const choice = z.object({
-  index: z.int().nonnegative().nullish(),
-  delta: z
-    .object({
-      content: z.string().nullish(),
-      refusal: z.string().nullish(),
-      tool_calls: z.array(toolCall).nullish(),
-    })
-    .nullish(),
-  finish_reason: z.string().nullish(),
-  logprobs: z.object({ content: tokens, refusal: tokens }).nullish(),
-});
-
-const chunkSchema = z.object({ choices: z.array(choice).nullish(), usage: z.unknown().optional() });
+const toolCalls = z.array(toolCall);
+const logprobs = z.object({ content: tokens, refusal: tokens });
+const NO_LOGPROBS: z.output<typeof logprobs> = { content: [], refusal: [] };
 
 const usageSchema = z
   .object({
@@ -79,25 +75,75 @@ function cachedOf(tokens = 0): Pick<Usage, 'cachedTokens'> {
 
 /** @throws RequestError `upstream-broke`: not JSON, another shape, or an error that upstream reports. */
 export function parseChunk(data: string): UpstreamChunk {
-  let json: unknown;
-  try {
-    json = JSON.parse(data);
-  } catch (cause) {
-    throw broke('The model server sent a malformed chunk', cause);
-  }
+  const json = unlessMalformed(() => JSON.parse(data) as unknown);
   const error = readErrorObject(json);
   if (error !== null) {
     throw new RequestError({ kind: 'upstream-broke', message: 'The model server failed', said: error.message });
   }
-  const chunk = chunkSchema.safeParse(json);
-  if (!chunk.success) {
-    throw broke('The model server sent a malformed chunk', chunk.error);
-  }
-  const { choices, usage } = chunk.data;
+  return unlessMalformed(() => {
+    const { choices, usage } = fields(json);
+    return {
+      choices: isAbsent(choices) ? [] : list(choices).map(readChoice),
+      usage: isAbsent(usage) ? null : usageSchema.parse(usage),
+    };
+  });
+}
+
+/** By hand, but for what few chunks have: each layer of a schema would cost every token some microseconds. */
+function readChoice(choice: unknown): UpstreamChoice {
+  const { index, delta, finish_reason: reason, logprobs: listed } = fields(choice);
+  const { content, refusal, tool_calls: calls } = isAbsent(delta) ? NO_FIELDS : fields(delta);
   return {
-    choices: (choices ?? []).map((one) => ({ ...one, index: one.index ?? 0 })),
-    usage: usage === null || usage === undefined ? null : usageSchema.parse(usage),
+    index: isAbsent(index) ? 0 : count(index),
+    content: text(content),
+    refusal: text(refusal),
+    calls: isAbsent(calls) ? [] : toolCalls.parse(calls),
+    finishReason: text(reason),
+    logprobs: isAbsent(listed) ? NO_LOGPROBS : logprobs.parse(listed),
   };
+}
+
+const NO_FIELDS: JsonObject = {};
+
+function isAbsent(value: unknown): value is null | undefined {
+  return value === null || value === undefined;
+}
+
+function fields(value: unknown): JsonObject {
+  if (typeof value !== 'object' || value === null) {
+    throw new TypeError('expected an object');
+  }
+  return value as JsonObject;
+}
+
+function list(value: unknown): unknown[] {
+  if (!Array.isArray(value)) {
+    throw new TypeError('expected a list');
+  }
+  return value;
+}
+
+function count(value: unknown): number {
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) {
+    throw new TypeError('expected a count');
+  }
+  return value;
+}
+
+/** Empty where it is absent: nobody asks which of both it was. */
+function text(value: unknown): string {
+  if (!isAbsent(value) && typeof value !== 'string') {
+    throw new TypeError('expected a text');
+  }
+  return value ?? '';
+}
+
+function unlessMalformed<Read>(read: () => Read): Read {
+  try {
+    return read();
+  } catch (cause) {
+    throw broke('The model server sent a malformed chunk', cause);
+  }
 }
 
 export function broke(message: string, cause?: unknown): RequestError {

@@ -31,7 +31,7 @@ import { isSet, jsonVariable, misconfigured, numberVariable, readVariables } fro
 /** A model server that answers for one of our models. */
 export interface Upstream extends Candidate {
   /** Base of an OpenAI-compatible API, without `/v1`. */
-  url: URL;
+  url: string;
   apiKey: string | null;
   server: Server;
   /** Forms that it takes images in; which one is chosen for each request. */
@@ -49,7 +49,7 @@ export interface Upstream extends Candidate {
   idleMs: number;
 }
 
-const httpUrl = z.url({ protocol: /^https?$/ }).transform((text) => new URL(text));
+const baseUrl = z.url({ protocol: /^https?$/ }).transform((text) => new URL(text).href.replace(/\/$/, ''));
 const firstByteMs = z.int().min(UPSTREAM_TIMEOUT_MIN_MS).max(UPSTREAM_FIRST_BYTE_TIMEOUT_MAX_MS);
 const idleMs = z.int().min(UPSTREAM_TIMEOUT_MIN_MS).max(UPSTREAM_IDLE_TIMEOUT_MAX_MS);
 const uplinkMbps = z.number().positive().max(UPLINK_MAX_MBPS);
@@ -63,7 +63,7 @@ const regions = (pattern: RegExp) => z.array(z.string().regex(pattern)).max(UPST
 const entry = z
   .strictObject({
     name: z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, 'expected up to 64 of a-z, 0-9, ., _ and -'),
-    url: httpUrl,
+    url: baseUrl,
     /** Name of the secret that holds its key. */
     key: z
       .string()
@@ -123,7 +123,7 @@ const listedWires = z.string().transform((text, context): WireForm[] => {
 
 /** The short form: one upstream, in variables of its own. */
 const oneUpstream = z.object({
-  UPSTREAM_URL: httpUrl,
+  UPSTREAM_URL: baseUrl,
   UPSTREAM_WIRE: listedWires,
   UPSTREAM_SERVER: z.enum(['', ...SERVERS]).default(''),
   UPSTREAM_MODEL: z.string().default(''),

@@ -28,23 +28,14 @@ export async function callUpstream(
   { fetch, unixSeconds }: Pick<Deps, 'fetch' | 'unixSeconds'>,
   { upstream, body, visionSha256, requestId, signal, onSent = () => undefined }: UpstreamCall,
 ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
-  const headers = new Headers({
+  const headers = {
     'content-type': 'application/json',
     accept: 'text/event-stream',
     'x-request-id': requestId,
-  });
-  if (upstream.apiKey !== null) {
-    headers.set('authorization', `Bearer ${upstream.apiKey}`);
-  }
-  if (visionSha256 !== null) {
-    headers.set(VISION_HEADER, visionSha256);
-  }
-  const response = await send(fetch, upstreamUrl(upstream.url, '/v1/chat/completions'), {
-    headers,
-    body,
-    signal,
-    onSent,
-  });
+    ...(upstream.apiKey === null ? {} : { authorization: `Bearer ${upstream.apiKey}` }),
+    ...(visionSha256 === null ? {} : { [VISION_HEADER]: visionSha256 }),
+  };
+  const response = await send(fetch, `${upstream.url}/v1/chat/completions`, { headers, body, signal, onSent });
   if (response.status !== 200) {
     throw new RequestError(await readRejection(response, unixSeconds()));
   }
@@ -55,15 +46,15 @@ export async function callUpstream(
   return response.body;
 }
 
-/** A path of an upstream's API, below its base. */
-export function upstreamUrl(base: URL, path: string): string {
-  return `${base.href.replace(/\/$/, '')}${path}`;
-}
-
 async function send(
   fetch: Deps['fetch'],
   url: string,
-  { headers, body, signal, onSent }: { headers: Headers } & Pick<Required<UpstreamCall>, 'body' | 'signal' | 'onSent'>,
+  {
+    headers,
+    body,
+    signal,
+    onSent,
+  }: { headers: Record<string, string> } & Pick<Required<UpstreamCall>, 'body' | 'signal' | 'onSent'>,
 ): Promise<Response> {
   try {
     const payload = body.whole ?? written(body, signal, onSent);

@@ -28,7 +28,7 @@ function appOf(
   config: Parameters<typeof testConfig>[0] = {},
 ): TestApp {
   const all = Object.keys(upstreams).map((name, i) =>
-    testUpstream({ name, url: new URL(`http://${name}`), weight: 1000 ** -i, wires: ['original'], ...fields[name] }),
+    testUpstream({ name, url: `http://${name}`, weight: 1000 ** -i, wires: ['original'], ...fields[name] }),
   );
   return testApp(fakeHosts(upstreams), { config: testConfig({ upstreams: all, ...config }) });
 }

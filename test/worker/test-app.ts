@@ -46,7 +46,7 @@ export interface TestApp {
 export function testUpstream(fields: Partial<Upstream> = {}): Upstream {
   return {
     name: 'upstream',
-    url: new URL('http://upstream.test/'),
+    url: 'http://upstream.test',
     apiKey: 'upstream-key',
     server: 'vora',
     wires: ['image_embeds'],
