@@ -21,6 +21,7 @@ export async function viewPicture(deps: Deps, request: RequestContext): Promise<
     uploads,
     reuse: null,
     room: IMAGE_EMBEDDINGS_MAX_BYTES,
+    ready: async () => undefined,
     seen: null,
   });
   const png = new Blob(payload);

@@ -31,6 +31,8 @@ export interface ImageContext {
   reuse: ImageReuse | null;
   /** Bytes that embeddings may take while they are made. */
   room: number;
+  /** Waits until there is room for what is made. */
+  ready: () => Promise<void>;
   /** By `param`, what files came to, where that is all that may be asked of them; null where they may be needed again. */
   seen: Map<string, SeenImage> | null;
 }
@@ -88,6 +90,7 @@ async function prepare(
   const { wire, stopwatch, signal, enclosed, uploads, reuse } = context;
   const seen = context.seen?.get(param);
   if (seen !== undefined) {
+    await context.ready();
     const again = (): Promise<PreparedImage> => formOf(seen.input, param, deps, context);
     return reuse === null || seen.name === null ? again() : recallImage(seen.name, wire, reuse, again);
   }
@@ -100,6 +103,7 @@ async function prepare(
   // A host may be slow, and others need not wait for it. What is here already is enough to hold until its turn comes.
   const downloaded = enclosed.has(url) || /^data:/i.test(url) ? null : await load();
   const unpack: Load = async () => downloaded ?? load();
+  await context.ready();
   const make = (name: string | null): Promise<PreparedImage> => makeImage(unpack, name, asked, deps, context);
   if (reuse === null) {
     return make(null);

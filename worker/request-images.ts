@@ -82,10 +82,12 @@ export function requestImages(
   /** One image after another: the peak is that of the largest photo, not of their sum. */
   async function prepare(sight: Sight, how: Pick<ImageContext, 'wire' | 'reuse'>): Promise<PreparedImage[]> {
     const mostBytes = count === 0 ? 0 : count * (await payloadBound(how.wire, sight, closest));
-    await share.take(mostBytes);
     if (source === null) {
       throw new Error('images were asked for after they were let go');
     }
+    // Not before the first is here: hosts may be slow.
+    let entered: Promise<void> | undefined;
+    const ready = (): Promise<void> => (entered ??= share.take(mostBytes));
     const images: PreparedImage[] = [];
     let room = EMBEDDINGS_MAX_BYTES;
     const { parts, context } = source;
@@ -93,7 +95,7 @@ export function requestImages(
       const image = await prepareImage(
         part,
         { ...sight, fetch: deps.fetch, convert: deps.convert, rooms: deps.rooms },
-        { ...context, ...how, room: Math.min(room, IMAGE_EMBEDDINGS_MAX_BYTES) },
+        { ...context, ...how, ready, room: Math.min(room, IMAGE_EMBEDDINGS_MAX_BYTES) },
       );
       room -= payloadBytes(image);
       images.push(image);
@@ -166,7 +168,7 @@ interface Source {
   readonly context: CommonContext & Pick<ImageContext, 'seen'>;
 }
 
-type CommonContext = Omit<ImageContext, 'wire' | 'reuse' | 'room' | 'seen'>;
+type CommonContext = Omit<ImageContext, 'wire' | 'reuse' | 'ready' | 'room' | 'seen'>;
 
 const RGB_BYTES = 3;
 const BF16_BYTES = 2;

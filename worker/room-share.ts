@@ -14,7 +14,7 @@ export function shareRoom(room: Room, signal: AbortSignal): RoomShare {
   let held = 0;
   return {
     async take(bytes) {
-      held += bytes;
+      held = Math.max(0, held + bytes);
       if (place !== null || held > 0) {
         place ??= room.enter(held, signal);
         (await place).resize(held);

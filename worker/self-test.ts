@@ -102,6 +102,7 @@ async function ask(
     uploads: noUploads,
     reuse: null,
     room: IMAGE_EMBEDDINGS_MAX_BYTES,
+    ready: async () => undefined,
     seen: null,
   };
   const sight = sightOfModel(deps, upstream);

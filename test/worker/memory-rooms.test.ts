@@ -160,6 +160,22 @@ describe('the memory of an isolate', () => {
     expect((await Promise.all(answers)).map(({ status }) => status)).toEqual([200, 200, 200]);
   });
 
+  it('is not held for a picture that a slow host has yet to send', async () => {
+    const model = fakeUpstream(goodAnswer());
+    const silent = async ({ signal }: RequestInit) =>
+      new Promise<Response>((_, reject) => signal?.addEventListener('abort', () => reject(new Error('aborted'))));
+    const app = testApp(
+      { fetch: async (url, init) => (url.includes('slow') ? silent(init) : model.fetch(url, init)) },
+      { rooms: rooms({ made: EMBEDDINGS_BYTES }) },
+    );
+    const leaver = new AbortController();
+    const waiting = app.chat(question('What?', 'https://slow.example/a.jpg'), { signal: leaver.signal });
+    await settle();
+    expect((await app.chat(question('What?', dataUrl(PNG)))).status).toBe(200);
+    leaver.abort();
+    await waiting.catch(() => undefined);
+  });
+
   it('takes large files from elsewhere as they fit', async () => {
     const file = padded(JPEG, 300_000);
     const reading: ReadableStreamDefaultController[] = [];
