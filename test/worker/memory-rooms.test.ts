@@ -160,7 +160,7 @@ describe('the memory of an isolate', () => {
     expect((await Promise.all(answers)).map(({ status }) => status)).toEqual([200, 200, 200]);
   });
 
-  it('is not held for a picture that a slow host has yet to send', async () => {
+  it('is not held for a picture that a slow host has yet to send', { timeout: 5000 }, async () => {
     const model = fakeUpstream(goodAnswer());
     const silent = async ({ signal }: RequestInit) =>
       new Promise<Response>((_, reject) => signal?.addEventListener('abort', () => reject(new Error('aborted'))));
