@@ -47,7 +47,7 @@ export function askForStream(deps: Deps, question: Question): ModelRun<AsyncGene
     hooks.happened('first');
     question.identity.model = upstream.serves;
     // It is this upstream's to answer from here on.
-    question.images.release('all');
+    question.images.release();
     return passOn(first, events, hooks);
   });
 }

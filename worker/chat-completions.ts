@@ -83,7 +83,7 @@ async function answer(
     { stopwatch, signal, enclosed, uploads, letGo: (held) => context.letGo(held) },
     reuse,
   );
-  record.afterwards(() => images.release('all'));
+  record.afterwards(() => images.release());
   const cacheSalt = (await reuse?.names.salt()) ?? null;
   const [first] = chain[0] ?? [];
   if (first === undefined) {

@@ -2,6 +2,7 @@ import type { Place } from '../src/core/upstream/region.ts';
 import type { Deps } from './deps.ts';
 import type { Tenant } from './tenants/identify-tenant.ts';
 import { ANYBODY, type Owner } from './owner.ts';
+import { freeMemory } from './free-memory.ts';
 import { declaredLength, readBytes, roomFor } from './read-body.ts';
 import { openRecord, type RequestRecord } from './request-record.ts';
 import { startStopwatch, type Stopwatch } from './stopwatch.ts';
@@ -83,8 +84,7 @@ export function openRequest(
       if (place !== null) {
         place.resize(roomFor(bytes.length, limitBytes));
         this.letGo = (heldBytes) => {
-          // At once: the engine would keep megabytes until it next collects.
-          free(bytes);
+          freeMemory(bytes);
           place.resize(heldBytes);
         };
       }
@@ -93,12 +93,6 @@ export function openRequest(
     },
     letGo: () => undefined,
   };
-}
-
-function free({ buffer }: Uint8Array<ArrayBuffer>): void {
-  if (!buffer.detached) {
-    buffer.transfer(0);
-  }
 }
 
 function placeOf(cf: CfProperties | undefined): Place {

@@ -8,6 +8,7 @@ import { chooseWire, type ImageSizes, type WireChoice } from '../src/core/upstre
 import type { WireReport } from '../src/core/upstream/wire-header.ts';
 import type { Deps } from './deps.ts';
 import { type Sight, sightOfModel } from './named-bundles.ts';
+import { freeMemory } from './free-memory.ts';
 import { NOTHING_ENCLOSED } from './enclosed-files.ts';
 import { type AskedImage, type ImageContext, prepareImage, type SeenImage } from './prepare-image.ts';
 import type { PreparedImage } from './prepared-image.ts';
@@ -30,22 +31,22 @@ export interface RequestImages {
    * In the form that suits an upstream best; a reference stands for each image that it holds, unless they are wanted
    * `whole`.
    *
-   * @param write makes the request's body of them, before anybody else can let go of their bytes.
+   * @param write makes the request's body of them, before anybody else can let go of their bytes; {@link sent} follows,
+   *   but for a body that is null.
    */
   shownTo<Body>(
     upstream: Upstream,
     write: (images: PreparedImage[]) => Body,
     options?: { whole: boolean },
   ): Promise<ShownImages & { body: Body }>;
+  /** A body is sent whole. What was made is let go of: should another upstream be asked, it is made again. */
+  sent(): void;
   /** The upstream has taken them, and holds those that have a name. */
   taken(upstream: Upstream, shown: ShownImages): void;
   /** The upstream holds them no more. */
   lost(upstream: Upstream, shown: ShownImages): Promise<void>;
-  /**
-   * Lets go of what was made, and, where no other upstream will be asked, of what it was made of: an answer may take
-   * minutes, and each image is megabytes.
-   */
-  release(what: 'all' | 'what was made'): void;
+  /** No other upstream will be asked. An answer may take minutes, and each image is megabytes. */
+  release(): void;
 }
 
 export type OwnerReuse = Omit<ImageReuse, 'holder'>;
@@ -73,10 +74,27 @@ export function requestImages(
 
   const share = shareRoom(deps.rooms.made, common.signal);
   let keeping: Promise<unknown>[] = [];
+  /** Bodies that were written and are not sent. */
+  let unsent = 0;
 
   function keep(work: Promise<unknown>): void {
     keeping.push(work);
     reuse?.waitUntil(work);
+  }
+
+  function letGoOfMade(): void {
+    const images = [...made.values()];
+    made.clear();
+    const leave = share.detach();
+    const kept = keeping;
+    keeping = [];
+    const over = endImages(images, kept, () => {
+      leave();
+      return seen !== null && unsent === 0;
+    });
+    if (kept.length > 0) {
+      reuse?.waitUntil(over);
+    }
   }
 
   /** One image after another: the peak is that of the largest photo, not of their sum. */
@@ -122,7 +140,9 @@ export function requestImages(
       made.set(key, images);
       const high = closest === 'high' ? await highDetail(choice.wire, sight) : null;
       const shown = await images;
-      return { choice, images: shown, high, body: write(shown) };
+      const body = write(shown);
+      unsent += body === null ? 0 : 1;
+      return { choice, images: shown, high, body };
     },
     taken({ name }, { images }) {
       for (const { uuid, tokens, from } of images) {
@@ -135,31 +155,41 @@ export function requestImages(
       const names = images.flatMap(({ uuid }) => uuid ?? []);
       await Promise.all(names.map(async (uuid) => reuse?.memory.forgetSent(name, uuid)));
     },
-    release(what) {
-      source = what === 'all' ? null : source;
-      for (const images of made.values()) {
-        void empty(images).catch(() => undefined);
-      }
-      made.clear();
-      const leave = share.detach();
-      if (keeping.length === 0) {
-        leave();
-      } else {
-        reuse?.waitUntil(Promise.allSettled(keeping).then(leave));
-        keeping = [];
-      }
-      if (what === 'all') {
-        letGo(0);
-      }
+    sent() {
+      unsent -= 1;
+      letGoOfMade();
+    },
+    release() {
+      source = null;
+      letGoOfMade();
+      letGo(0);
     },
   };
 }
 
-/** Whoever still holds the images for what is told of them no longer holds their bytes. */
-async function empty(images: Promise<PreparedImage[]>): Promise<void> {
-  for (const image of await images) {
-    image.payload = [];
+/**
+ * Whoever still holds the images for what is told of them no longer holds their bytes. When they are kept, too, their memory
+ * is given back at once, if `isOver` says that nobody reads them: the engine would hold megabytes until it next collects.
+ */
+async function endImages(
+  images: readonly Promise<PreparedImage[]>[],
+  kept: readonly Promise<unknown>[],
+  isOver: () => boolean,
+): Promise<void> {
+  const made = await Promise.allSettled(images);
+  const payloads = made.flatMap((one) => (one.status === 'fulfilled' ? one.value.map(takePayload) : []));
+  await Promise.allSettled(kept);
+  if (isOver()) {
+    for (const piece of payloads.flat()) {
+      freeMemory(piece);
+    }
   }
+}
+
+function takePayload(image: PreparedImage): Uint8Array[] {
+  const { payload } = image;
+  image.payload = [];
+  return payload;
 }
 
 /** What images are made of. */

@@ -92,7 +92,7 @@ async function* answerOf(
       visionSha256: await visionOf(sent.images, sightOfModel(deps, upstream)),
       requestId,
       signal,
-      onSent: () => images.release('what was made'),
+      onSent: () => images.sent(),
     });
   };
   const body = await post(shown).catch(async (error: unknown) => {

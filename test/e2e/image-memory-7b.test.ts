@@ -44,8 +44,7 @@ beforeAll(async () => {
   const modules = await buildWorker();
   const vars = { UPSTREAM_URL: upstream.url };
   worker = await startBuiltWorker({ modules, edgeFolder, vars, inspect: true });
-  // Its garbage is collected when the engine likes, which here knows of no limit.
-  memory = await watchIsolate(await worker.inspector(), 'vora-edge', 'what is in use');
+  memory = await watchIsolate(await worker.inspector(), 'vora-edge');
 }, 120_000);
 
 afterAll(async () => {
