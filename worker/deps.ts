@@ -32,7 +32,7 @@ export interface World {
   random: () => number;
   log: Log;
   trace: Trace;
-  /** Of this isolate's memory. */
+  /** This isolate's memory, as its requests share it. */
   rooms: Rooms;
 }
 
@@ -58,14 +58,14 @@ export interface Deps extends World {
   record: (outcome: Outcome) => void;
 }
 
-/** Whoever is in a room may wait for one that comes after it here, and for none before: nobody waits for ever. */
+/** Whoever is in a room may wait for one that comes after it here, and for none before: nobody waits for each other. */
 export interface Rooms {
   /** Bodies of requests, and files of jobs. */
   incoming: Room;
-  /** What is made of pictures, until a server has taken it and it is kept. */
-  made: Room;
   /** Files from elsewhere, until a picture is made of each. */
   downloads: Room;
+  /** What is made of pictures, until it is sent and kept. */
+  made: Room;
 }
 
 /** The world as workerd has it. */
@@ -114,7 +114,7 @@ export function createDeps(env: object, world: World): Deps {
 export function openRooms(): Rooms {
   return {
     incoming: createRoom(INCOMING_MAX_BYTES, ROOM_WAIT_MAX_MS),
-    made: createRoom(MADE_MAX_BYTES, ROOM_WAIT_MAX_MS),
     downloads: createRoom(DOWNLOADS_MAX_BYTES, ROOM_WAIT_MAX_MS),
+    made: createRoom(MADE_MAX_BYTES, ROOM_WAIT_MAX_MS),
   };
 }

@@ -2,7 +2,7 @@ import { IMAGE_EMBEDDINGS_MAX_BYTES, PICTURE_URL_MAX_BYTES } from '../src/core/l
 import { authorise } from './authorise.ts';
 import type { Deps } from './deps.ts';
 import { NOTHING_ENCLOSED } from './enclosed-files.ts';
-import { prepareImage } from './prepare-image.ts';
+import { ALWAYS_ROOM, prepareImage } from './prepare-image.ts';
 import type { RequestContext } from './request-context.ts';
 
 /**
@@ -21,7 +21,7 @@ export async function viewPicture(deps: Deps, request: RequestContext): Promise<
     uploads,
     reuse: null,
     room: IMAGE_EMBEDDINGS_MAX_BYTES,
-    ready: async () => undefined,
+    made: ALWAYS_ROOM,
     seen: null,
   });
   const png = new Blob(payload);

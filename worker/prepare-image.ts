@@ -14,7 +14,7 @@ import type { EnclosedFiles } from './enclosed-files.ts';
 import { type ImageSources, loadImage } from './load-image.ts';
 import { type ImageReuse, recallImage } from './recall-image.ts';
 import type { PreparedImage } from './prepared-image.ts';
-import { shareRoom } from './room-share.ts';
+import { withShare } from './room-share.ts';
 import type { Stopwatch } from './stopwatch.ts';
 import type { ReadUpload } from './uploads.ts';
 
@@ -31,11 +31,21 @@ export interface ImageContext {
   reuse: ImageReuse | null;
   /** Bytes that embeddings may take while they are made. */
   room: number;
-  /** Waits until there is room for what is made. */
-  ready: () => Promise<void>;
+  made: RoomForMade;
   /** By `param`, what files came to, where that is all that may be asked of them; null where they may be needed again. */
   seen: Map<string, SeenImage> | null;
 }
+
+/** Of an isolate's memory, for what is made of a request's images. */
+export interface RoomForMade {
+  /** Waits until there is room. */
+  enter: () => Promise<void>;
+  /** Who holds some of it does not wait for a download: whoever has one may be waiting for this room. */
+  isHeld: () => boolean;
+}
+
+/** For a picture that is not a request's own. */
+export const ALWAYS_ROOM: RoomForMade = { enter: async () => undefined, isHeld: () => false };
 
 /** All that an image's one form is made of: some 600 kB, where its file may be 20 MB. */
 export interface SeenImage {
@@ -72,12 +82,9 @@ export async function prepareImage(
   deps: Pick<Deps, 'bundle' | 'convert' | 'embedder' | 'fetch' | 'rooms'>,
   context: ImageContext,
 ): Promise<PreparedImage> {
-  const download = shareRoom(deps.rooms.downloads, context.signal);
-  try {
-    return await prepare(asked, deps, context, download.take);
-  } finally {
-    download.detach()();
-  }
+  return withShare(deps.rooms.downloads, context.signal, ({ take, takeNow }) =>
+    prepare(asked, deps, context, (bytes) => (context.made.isHeld() ? takeNow(bytes) : take(bytes))),
+  );
 }
 
 async function prepare(
@@ -90,7 +97,7 @@ async function prepare(
   const { wire, stopwatch, signal, enclosed, uploads, reuse } = context;
   const seen = context.seen?.get(param);
   if (seen !== undefined) {
-    await context.ready();
+    await context.made.enter();
     const again = (): Promise<PreparedImage> => formOf(seen.input, param, deps, context);
     return reuse === null || seen.name === null ? again() : recallImage(seen.name, wire, reuse, again);
   }
@@ -103,7 +110,7 @@ async function prepare(
   // A host may be slow, and others need not wait for it. What is here already is enough to hold until its turn comes.
   const downloaded = enclosed.has(url) || /^data:/i.test(url) ? null : await load();
   const unpack: Load = async () => downloaded ?? load();
-  await context.ready();
+  await context.made.enter();
   const make = (name: string | null): Promise<PreparedImage> => makeImage(unpack, name, asked, deps, context);
   if (reuse === null) {
     return make(null);

@@ -105,20 +105,20 @@ export function requestImages(
     }
     // Not before the first is here: hosts may be slow.
     let entered: Promise<void> | undefined;
-    const ready = (): Promise<void> => (entered ??= share.take(mostBytes));
+    const room = { enter: () => (entered ??= share.take(mostBytes)), isHeld: share.isHeld };
     const images: PreparedImage[] = [];
-    let room = EMBEDDINGS_MAX_BYTES;
+    let leftBytes = EMBEDDINGS_MAX_BYTES;
     const { parts, context } = source;
     for (const part of parts) {
       const image = await prepareImage(
         part,
         { ...sight, fetch: deps.fetch, convert: deps.convert, rooms: deps.rooms },
-        { ...context, ...how, ready, room: Math.min(room, IMAGE_EMBEDDINGS_MAX_BYTES) },
+        { ...context, ...how, made: room, room: Math.min(leftBytes, IMAGE_EMBEDDINGS_MAX_BYTES) },
       );
-      room -= payloadBytes(image);
+      leftBytes -= payloadBytes(image);
       images.push(image);
     }
-    await share.take(EMBEDDINGS_MAX_BYTES - room - mostBytes);
+    await share.take(EMBEDDINGS_MAX_BYTES - leftBytes - mostBytes);
     if (count > 0 && seen?.size === count && source !== null) {
       source = {
         parts: parts.map((part) => ({ ...part, url: '' })),
@@ -198,7 +198,7 @@ interface Source {
   readonly context: CommonContext & Pick<ImageContext, 'seen'>;
 }
 
-type CommonContext = Omit<ImageContext, 'wire' | 'reuse' | 'ready' | 'room' | 'seen'>;
+type CommonContext = Omit<ImageContext, 'wire' | 'reuse' | 'made' | 'room' | 'seen'>;
 
 const RGB_BYTES = 3;
 const BF16_BYTES = 2;

@@ -16,7 +16,7 @@ import { encodePng } from '../src/core/image/encode-png.ts';
 import { NOTHING_ENCLOSED } from './enclosed-files.ts';
 import { failureOf } from './error-response.ts';
 import { sightOfModel } from './named-bundles.ts';
-import { prepareImage } from './prepare-image.ts';
+import { ALWAYS_ROOM, prepareImage } from './prepare-image.ts';
 import type { PreparedImage } from './prepared-image.ts';
 import { startStopwatch } from './stopwatch.ts';
 import { TEST_PICTURES } from './test-pictures.ts';
@@ -102,7 +102,7 @@ async function ask(
     uploads: noUploads,
     reuse: null,
     room: IMAGE_EMBEDDINGS_MAX_BYTES,
-    ready: async () => undefined,
+    made: ALWAYS_ROOM,
     seen: null,
   };
   const sight = sightOfModel(deps, upstream);

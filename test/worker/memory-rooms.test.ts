@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { PROFILES } from '../../src/core/upstream/capability.ts';
 import { createRoom } from '../../worker/room.ts';
 import { fakeUpstream, goodAnswer, HANG, RESET, type Script, textEvent } from './fake-upstream.ts';
 import { repositoryFile } from './repository-file.ts';
@@ -202,6 +203,74 @@ describe('the memory of an isolate', () => {
       reading[read]?.close();
     }
     expect((await Promise.all(answers)).map(({ status }) => status)).toEqual([200, 200]);
+  });
+
+  it('is never waited for by two who hold what the other wants', { timeout: 5000 }, async () => {
+    const file = padded(JPEG, 300_000);
+    const model = fakeUpstream(goodAnswer());
+    const late = Promise.withResolvers<void>();
+    let isRead = false;
+    const app = testApp(
+      {
+        async fetch(url, init) {
+          if (url.includes('upstream')) {
+            return model.fetch(url, init);
+          }
+          if (url.includes('late')) {
+            await late.promise;
+          }
+          const pull = (out: ReadableStreamDefaultController) => {
+            isRead = true;
+            out.enqueue(file);
+            out.close();
+          };
+          const body = new ReadableStream({ pull }, { highWaterMark: 0 });
+          return new Response(body, { headers: { 'content-length': String(file.length) } });
+        },
+      },
+      { rooms: rooms({ made: 2.5 * EMBEDDINGS_BYTES }) },
+    );
+    // It holds room for what is made, and has a download before it.
+    const one = app.chat(question('What?', dataUrl(PNG), 'https://late.example/b.jpg'));
+    await settle();
+    // It holds its download, and waits for room for what is made.
+    const other = app.chat(question('What?', 'https://images.example/a.jpg'));
+    await expect.poll(() => isRead).toBe(true);
+    await settle();
+    late.resolve();
+    expect([(await one).status, (await other).status]).toEqual([200, 200]);
+  });
+
+  it('is not given back while a hedge still reads it', async () => {
+    const can = new Set(PROFILES.openai.can);
+    const upstreams = ['a', 'b'].map((name) => testUpstream({ name, wires: ['image_embeds'], can }));
+    const config = testConfig({ upstreams, hedgeAfterMs: 1 });
+    const slow = Promise.withResolvers<void>();
+    const read = Promise.withResolvers<void>();
+    const model = fakeUpstream(goodAnswer());
+    let calls = 0;
+    const app = testApp(
+      {
+        async fetch(url, init) {
+          if ((calls += 1) === 1) {
+            await slow.promise;
+            const call = await model.fetch(url, init);
+            read.resolve();
+            return call;
+          }
+          const call = await model.fetch(url, init);
+          await settle();
+          slow.resolve();
+          await read.promise;
+          return call;
+        },
+      },
+      { rooms: rooms(), config },
+    );
+    expect((await app.chat(question('What?', dataUrl(PNG)))).status).toBe(200);
+    const [hedge, first] = model.calls.map(({ body }) => JSON.stringify(body['messages']));
+    expect(model.calls).toHaveLength(2);
+    expect(first === hedge).toBe(true);
   });
 
   const large = dataUrl(padded(JPEG, 200_000));

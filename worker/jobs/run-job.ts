@@ -6,7 +6,7 @@ import { failureOf, isRetryable } from '../error-response.ts';
 import { loadImage } from '../load-image.ts';
 import { type Tenancy, type TenantStub, tenantStub } from '../tenants/tenancy.ts';
 import { tenantUploads } from '../uploads.ts';
-import { shareRoom } from '../room-share.ts';
+import { withShare } from '../room-share.ts';
 import { infer } from './infer.ts';
 import { type JobStore, openJobStore } from './job-store.ts';
 import type { Steps } from './steps.ts';
@@ -65,30 +65,23 @@ async function takeIn({ params, deps, tenancy }: JobRun, stub: TenantStub, store
   const { source } = await payloadOf(params, store);
   const uploads = tenantUploads(tenancy.uploads, params.tenant);
   const { signal } = new AbortController();
-  const { take: enter, detach } = shareRoom(deps.rooms.downloads, signal);
-  try {
+  await withShare(deps.rooms.downloads, signal, async ({ take: enter }) => {
     if (source?.from === 'url') {
       const sources = { fetch: deps.fetch, uploads, enter, signal };
       await store.putImage(params.job, await loadImage(source.url, 'image', sources));
     } else if (source?.from === 'upload') {
       await store.putImage(params.job, await uploads(source.key, 'image', enter));
     }
-  } finally {
-    detach()();
-  }
+  });
   return { kind: 'done' };
 }
 
 async function ask(run: JobRun, stub: TenantStub, store: JobStore): Promise<StepResult> {
-  const { take, detach } = shareRoom(run.deps.rooms.incoming, new AbortController().signal);
-  try {
-    return await answer(run, stub, store, take);
-  } finally {
-    detach()();
-  }
+  const { signal } = new AbortController();
+  return withShare(run.deps.rooms.incoming, signal, ({ take }) => askWithin(run, stub, store, take));
 }
 
-async function answer(
+async function askWithin(
   run: JobRun,
   stub: TenantStub,
   store: JobStore,

@@ -4,6 +4,7 @@ import { Webhook } from 'standardwebhooks';
 import { Webhook as Svix } from 'svix';
 import { describe, expect, it } from 'vitest';
 import { fakeUpstream, goodAnswer, textEvent } from '../fake-upstream.ts';
+import { createRoom } from '../../../worker/room.ts';
 import { repositoryFile } from '../repository-file.ts';
 import { dataUrl, EDGE_BUNDLE, question } from '../test-app.ts';
 import { type TenantApp } from '../tenants/tenant-app.ts';
@@ -301,6 +302,37 @@ describe('an idempotency key', () => {
     expect(other.headers.get('x-should-retry')).toBe('false');
     expect((await submit(app, key, body, { 'idempotency-key': 'x'.repeat(256) })).status).toBe(400);
   });
+});
+
+it('jobs with large pictures wait for room in their isolate’s memory', async () => {
+  const calls: (() => void)[] = [];
+  const upstream = fakeUpstream(goodAnswer());
+  const { app, run } = jobLine({
+    async fetch(url, init) {
+      const body = await new Response(init.body ?? null).arrayBuffer();
+      await new Promise<void>((resolve) => calls.push(resolve));
+      return upstream.fetch(url, { ...init, body });
+    },
+  });
+  app.deps.rooms = { ...app.deps.rooms, incoming: createRoom(500_000, 60_000) };
+  const { id: tenant, key } = await app.tenant();
+  // Bytes behind its end are no part of a picture.
+  const photo = new Uint8Array(400_000);
+  photo.set(PNG);
+  await env.UPLOADS.put(`${tenant}/photo.png`, photo);
+  const jobs = [];
+  for (let job = 0; job < 2; job++) {
+    const { id } = await submit(app, key, { task: 'caption', image: 'r2:photo.png' });
+    jobs.push(run(tenant, id));
+  }
+  await expect.poll(() => calls.length).toBe(1);
+  await scheduler.wait(50);
+  expect(calls).toHaveLength(1);
+  calls[0]?.();
+  await expect.poll(() => calls.length).toBe(2);
+  calls[1]?.();
+  await Promise.all(jobs);
+  expect(upstream.calls).toHaveLength(2);
 });
 
 it('a batch is under way a few jobs at a time; each end lets the next begin, and leaves no instance', async () => {
