@@ -10,6 +10,9 @@ import type { ReadUpload } from './uploads.ts';
 
 type Fetch = (input: string, init: RequestInit) => Promise<Response>;
 
+/** Where the time of a download went into waiting for room. */
+const RETRY_AFTER_SECONDS = 1;
+
 const BASE64_DATA_URL = /^data:[^,]{0,256};base64,/i;
 
 /** Where images come from. */
@@ -30,7 +33,8 @@ export interface ImageSources {
  *
  * @param param path of the part, e.g. `messages[0].content[1].image_url.url`; every failure names it.
  * @throws RequestError `invalid-image` (not base64), `image-too-large`, `image-unreachable` (a URL that is refused,
- *   fails, or answers anything but 200; no such upload), `invalid-request` (a key that no upload can have).
+ *   fails, or answers anything but 200; no such upload), `invalid-request` (a key that no upload can have), `overloaded`
+ *   (no room to hold it).
  */
 export async function loadImage(url: string, param: string, sources: ImageSources): Promise<Uint8Array<ArrayBuffer>> {
   const key = uploadKeyOf(url, param);
@@ -91,6 +95,10 @@ async function download(
       }
       const bytes = declaredLength(response.headers);
       await enter(roomFor(bytes, IMAGE_MAX_BYTES));
+      if (timeout.aborted) {
+        // No fault of its host.
+        throw new RequestError({ kind: 'overloaded', retryAfterSeconds: RETRY_AFTER_SECONDS });
+      }
       return await readLimited(response.body, bytes, IMAGE_MAX_BYTES);
     }
   } catch (cause) {

@@ -77,6 +77,15 @@ describe('loadImage', () => {
     },
   );
 
+  it('does not blame a host for time that went into waiting for room', async () => {
+    const loading = loadImage('https://example.com/', PARAM, {
+      ...from(async () => new Response(Uint8Array.of(1))),
+      enter: () => scheduler.wait(30),
+      timeoutMs: 10,
+    });
+    await expect(loading).rejects.toMatchObject({ failure: { kind: 'overloaded' } });
+  });
+
   it('follows a few public redirects by hand, relative ones too', async () => {
     const seen: string[] = [];
     const bytes = await loadImage(
