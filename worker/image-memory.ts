@@ -1,3 +1,5 @@
+import { writePieces } from './write-pieces.ts';
+
 /** An image as it was made, or as an upstream was sent it. */
 export interface KeptImage {
   /** Prompt tokens; 0 where only upstream knows. */
@@ -59,13 +61,6 @@ export function imageMemory(cache: Pick<Cache, 'match' | 'put' | 'delete'>): Ima
 function streamOf(pieces: readonly Uint8Array[]): ReadableStream {
   const { readable, writable } = new FixedLengthStream(pieces.reduce((sum, piece) => sum + piece.byteLength, 0));
   // A cache that takes none of it has failed already.
-  void write(pieces, writable.getWriter()).catch(() => undefined);
+  void writePieces(pieces, writable.getWriter()).catch(() => undefined);
   return readable;
-}
-
-async function write(pieces: readonly Uint8Array[], writer: WritableStreamDefaultWriter<Uint8Array>): Promise<void> {
-  for (const piece of pieces) {
-    await writer.write(piece);
-  }
-  await writer.close();
 }

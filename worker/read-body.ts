@@ -1,6 +1,7 @@
 import { countJsonMarks } from '../src/core/bytes/count-json-marks.ts';
 import { REQUEST_JSON_MARKS_MAX } from '../src/core/limits.ts';
 import { RequestError } from '../src/core/protocol/failure.ts';
+import { freeMemory } from './free-memory.ts';
 
 /** HTTP frames a request by the length that it declares, so a small one is read in one go, in fewer turns of the event loop. */
 export const SMALL_BODY_BYTES = 64 * 1024;
@@ -104,19 +105,28 @@ export async function readBytes(request: Request, limitBytes: number): Promise<U
  *   than it has bytes.
  */
 export function consumeJson(bytes: Uint8Array<ArrayBuffer>): unknown {
-  return parseJson(bytes, () => bytes.buffer.transfer(0));
+  const text = readText(bytes);
+  freeMemory(bytes);
+  return orInvalidJson(() => JSON.parse(text));
 }
 
 /** The same of bytes that somebody else holds too. */
-export function parseJson(bytes: Uint8Array, onText: () => void = () => undefined): unknown {
+export function parseJson(bytes: Uint8Array): unknown {
+  const text = readText(bytes);
+  return orInvalidJson(() => JSON.parse(text));
+}
+
+function readText(bytes: Uint8Array): string {
   if (countJsonMarks(bytes) > REQUEST_JSON_MARKS_MAX) {
     const message = `The request body holds over ${REQUEST_JSON_MARKS_MAX} JSON values`;
     throw new RequestError({ kind: 'invalid-request', param: null, message });
   }
+  return orInvalidJson(() => STRICT_UTF8.decode(bytes));
+}
+
+function orInvalidJson<Result>(read: () => Result): Result {
   try {
-    const text = STRICT_UTF8.decode(bytes);
-    onText();
-    return JSON.parse(text);
+    return read();
   } catch (cause) {
     const message = 'The request body is not valid JSON in UTF-8';
     throw new RequestError({ kind: 'invalid-request', param: null, message }, { cause });

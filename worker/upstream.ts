@@ -7,6 +7,7 @@ import { readLimited } from './read-body.ts';
 import type { UpstreamBody } from './upstream-body.ts';
 import type { Upstream } from './upstream-config.ts';
 import { VISION_HEADER } from './vision-header.ts';
+import { writePieces } from './write-pieces.ts';
 
 export interface UpstreamCall {
   upstream: Pick<Upstream, 'url' | 'apiKey'>;
@@ -72,19 +73,11 @@ function written(body: UpstreamBody, signal: AbortSignal, onSent: () => void): R
   const abort = (): void => void writer.abort(signal.reason).catch(() => undefined);
   signal.addEventListener('abort', abort, { once: true });
   // A failed send shows as a failed fetch.
-  void write(body, writer)
+  void writePieces(body.pieces(), writer)
     .then(onSent)
     .catch(() => undefined)
     .finally(() => signal.removeEventListener('abort', abort));
   return readable;
-}
-
-async function write(body: UpstreamBody, writer: WritableStreamDefaultWriter<Uint8Array>): Promise<void> {
-  for (const piece of body.pieces()) {
-    // Only then its memory is free for the next.
-    await writer.write(piece);
-  }
-  await writer.close();
 }
 
 async function readRejection(response: Response, unixSeconds: number): Promise<Failure> {
