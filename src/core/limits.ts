@@ -65,7 +65,7 @@ export const IMAGE_PATCHES_MAX = 4000;
 export const IMAGE_EMBEDDINGS_MAX_BYTES = 32 * 1024 * 1024;
 /** The same of all images of a request, those before as bf16: eight squares of 1024 patches at 7B size. */
 export const EMBEDDINGS_MAX_BYTES = 64 * 1024 * 1024;
-/** What an isolate holds at once, beside 7B weights and a decoder: bodies, files from elsewhere, what is made of both. */
+/** Bodies, files from elsewhere, and what is made of both, that an isolate holds at once: beside 7B weights and a decoder. */
 export const INCOMING_MAX_BYTES = 16 * 1024 * 1024;
 export const DOWNLOADS_MAX_BYTES = 12 * 1024 * 1024;
 export const MADE_MAX_BYTES = 24 * 1024 * 1024;
@@ -174,7 +174,7 @@ export const PING_INTERVAL_MS = 400;
 export const STREAM_GRACE_MS = 600;
 /** Past it proxies and clients give up on a response without headers. */
 export const STREAM_GRACE_MAX_MS = 30_000;
-/** Default and longest wait for an answer's first piece, connection, queue and prefill included: under a minute at most. */
+/** Default and longest wait for an answer's first piece, connection included; long queues and prefills take under a minute. */
 export const UPSTREAM_FIRST_BYTE_TIMEOUT_MS = 120_000;
 export const UPSTREAM_FIRST_BYTE_TIMEOUT_MAX_MS = 600_000;
 /** Default and longest silence between two pieces of an answer; beside another's long prefill they are seconds apart. */
@@ -258,7 +258,7 @@ export const PREFIX_CACHE_DEFAULT_BYTES = 1024 * 1024 * 1024;
 export const PREFIX_CACHE_MAX_BYTES = 1024 * 1024 * 1024 * 1024;
 /** Requests whose body or images the endpoint is reading; each may hold ENDPOINT_BODY_MAX_BYTES and a decoded image. */
 export const READING_MAX_REQUESTS = 16;
-/** Tokens of images side by side, in one piece: eight images of 1024. The mask of such a run takes 4 bytes a pair, 268 MB. */
+/** Tokens of images side by side, which attend to each other: eight of 1024. Their mask takes 4 bytes a pair, 268 MB. */
 export const IMAGE_RUN_MAX_TOKENS = 8192;
 
 /** A regular expression in a schema, in characters; each of them may become states. */
